@@ -1,0 +1,1 @@
+"""What is asked, what comes back, how things are declared. Standard library and Pillow only."""
