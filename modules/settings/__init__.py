@@ -1,0 +1,1 @@
+"""Every setting once (`sections/`), and the values they have (`store.py`). Standard library only."""

@@ -1,0 +1,32 @@
+"""Every setting, in the order of the Settings tab. Keys, labels and defaults are those of A1111 1.10.1."""
+
+from __future__ import annotations
+
+from modules.settings.sections import (
+    compatibility,
+    diffusion,
+    editing,
+    interface,
+    networks,
+    postprocessing,
+    sampling,
+    saving,
+    system,
+    training,
+)
+from modules.settings.setting import in_order_of_display
+
+SETTINGS = in_order_of_display(
+    (
+        *saving.SETTINGS,
+        *diffusion.SETTINGS,
+        *sampling.SETTINGS,
+        *compatibility.SETTINGS,
+        *networks.SETTINGS,
+        *interface.SETTINGS,
+        *editing.SETTINGS,
+        *system.SETTINGS,
+        *postprocessing.SETTINGS,
+        *training.SETTINGS,
+    )
+)
