@@ -68,11 +68,11 @@ def words_of(text: str, windows: bool = os.name == "nt") -> list[str]:
 
 
 def parse_flags(
-    argv: Sequence[str],
+    argv: Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
     preloads: Iterable[Callable[[argparse.ArgumentParser], object]] = (),
 ) -> Flags:
-    """The flags of `argv` (without the program's name) followed by those of COMMANDLINE_ARGS.
+    """The flags of `argv` (the program's own without it) followed by those of COMMANDLINE_ARGS.
 
     `preloads` are the `preload(parser)` functions of extensions; what they declare arrives in `Flags.extra`.
     Obsolete flags are named on stderr, one line each. Unknown ones end the program with status 2, unless
@@ -82,7 +82,7 @@ def parse_flags(
     parser = FlagParser()
     for preload in preloads:
         preload(parser)
-    words = list(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     if "--test-server" not in words:
         try:
             words += words_of(environ.get("COMMANDLINE_ARGS", ""))
