@@ -24,7 +24,8 @@ def resident():
 facts = {{"tuned": tuned, "torch": "torch" in sys.modules}}
 def work():
     libc = ctypes.CDLL(None)
-    libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
     size = 64 << 20
     def use():
         block = libc.malloc(size)
