@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from modules.settings.sections import SETTINGS
 from modules.settings.setting import Section, Setting, in_order_of_display
 from modules.terms.errors import NotFound
 from modules.terms.registry import nearest
@@ -13,7 +12,7 @@ from modules.terms.registry import nearest
 class Catalogue(Mapping[str, Setting]):
     """Key -> Setting, in the order of display. Unchangeable; `extended` returns a larger one."""
 
-    def __init__(self, settings: Iterable[Setting] = SETTINGS) -> None:
+    def __init__(self, settings: Iterable[Setting]) -> None:
         """Raises: ValueError if a key comes twice."""
         self._by_key: dict[str, Setting] = {}
         for one in settings:
@@ -53,6 +52,3 @@ class Catalogue(Mapping[str, Setting]):
 
     def __len__(self) -> int:
         return len(self._by_key)
-
-
-BUILT_IN = Catalogue()

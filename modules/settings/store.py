@@ -7,13 +7,29 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from modules.settings.catalogue import BUILT_IN, Catalogue
+from modules.settings.catalogue import Catalogue
+from modules.settings.sections import SETTINGS
 from modules.settings.setting import Setting
 from modules.settings.values import accepted
 from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, Refused
+
+
+class LockFlags(Protocol):
+    """The flags of the command line that concern settings."""
+
+    @property
+    def ui_settings_file(self) -> Path: ...
+    @property
+    def freeze_settings(self) -> bool: ...
+    @property
+    def freeze_settings_in_sections(self) -> str | None: ...
+    @property
+    def freeze_specific_settings(self) -> str | None: ...
+    @property
+    def hide_ui_dir_config(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,16 @@ class Locks:
     sections: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
     locations: bool = False
+
+    @classmethod
+    def from_flags(cls, flags: LockFlags) -> Locks:
+        """What the command line locks. Lists are separated by commas."""
+        return cls(
+            everything=flags.freeze_settings,
+            sections=_names(flags.freeze_settings_in_sections),
+            keys=_names(flags.freeze_specific_settings),
+            locations=flags.hide_ui_dir_config,
+        )
 
     def reason(self, setting: Setting) -> str | None:
         """The flag that forbids changing `setting`, None if it may change."""
@@ -36,6 +62,10 @@ class Locks:
         return "--hide-ui-dir-config" if self.locations and setting.location else None
 
 
+def _names(listed: str | None) -> frozenset[str]:
+    return frozenset(name.strip() for name in (listed or "").split(",") if name.strip())
+
+
 @dataclass(frozen=True)
 class Settings(Mapping[str, Any]):
     """A value for every setting of the catalogue; what is not in `chosen` has its default.
@@ -46,7 +76,7 @@ class Settings(Mapping[str, Any]):
 
     chosen: Mapping[str, Any] = field(default_factory=dict)
     unknown: Mapping[str, Any] = field(default_factory=dict)
-    catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
+    catalogue: Catalogue = field(default_factory=lambda: SETTINGS)
     locks: Locks = Locks()
     notes: tuple[str, ...] = ()
 
@@ -64,10 +94,10 @@ class Settings(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def with_flat(self, changes: Mapping[str, Any], *, from_api: bool = False) -> Settings:
+    def with_flat(self, changes: Mapping[str, Any], *, by_api: bool = False) -> Settings:
         """A copy in which these settings have these values; text is read as the setting's type.
 
-        `from_api` leaves alone what requests cannot change. Values that are as they stand pass even where locked,
+        `by_api` leaves alone what requests cannot change. Values that are as they stand pass even where locked,
         so that clients may send back everything that they read.
         Raises: NotFound for an unknown key, BadRequest for a wrong value, Refused for a locked setting.
         """
@@ -80,7 +110,7 @@ class Settings(Mapping[str, Any]):
             kept = accepted(setting, value)
             if kept == self[key] and type(kept) is type(self[key]):
                 continue
-            if from_api and setting.api_restricted:
+            if by_api and setting.api_restricted:
                 continue
             flag = self.locks.reason(setting)
             if flag:
@@ -108,7 +138,7 @@ class Settings(Mapping[str, Any]):
             draft.write_text(json.dumps(flat, indent=4, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path, catalogue: Catalogue = BUILT_IN, locks: Locks | None = None) -> Settings:
+    def load(cls, path: Path, catalogue: Catalogue = SETTINGS, locks: Locks | None = None) -> Settings:
         """The settings kept in `path`; the defaults if there is no such file.
 
         A file that cannot be read as settings is renamed, not lost, and `notes` says so.
@@ -126,7 +156,31 @@ class Settings(Mapping[str, Any]):
         return read_values(migrated(stored), catalogue, locks)
 
 
-def read_values(stored: Mapping[str, Any], catalogue: Catalogue = BUILT_IN, locks: Locks | None = None) -> Settings:
+class SettingsFile:
+    """The settings of a running studio and the file that keeps them. The one place where settings change for good."""
+
+    def __init__(self, flags: LockFlags) -> None:
+        self.path = Path(flags.ui_settings_file)
+        self.current = Settings.load(self.path, locks=Locks.from_flags(flags))
+
+    def change(self, changes: Mapping[str, Any], *, by_api: bool = False) -> tuple[str, ...]:
+        """Set and save. Returns: the keys whose value is another now.
+
+        Raises: NotFound, BadRequest, Refused; then nothing has changed. Not to be called from two threads at once.
+        """
+        after = self.current.with_flat(changes, by_api=by_api)
+        changed = tuple(after.changed_since(self.current))
+        if changed:
+            after.save(self.path)
+            self.current = after
+        return changed
+
+    def use(self, catalogue: Catalogue) -> None:
+        """From now on settings are those of `catalogue` (extensions were loaded)."""
+        self.current = self.current.with_catalogue(catalogue)
+
+
+def read_values(stored: Mapping[str, Any], catalogue: Catalogue = SETTINGS, locks: Locks | None = None) -> Settings:
     """Settings from a stored flat mapping. What does not fit its setting is noted and kept as unknown."""
     values: dict[str, Any] = {}
     unknown: dict[str, Any] = {}

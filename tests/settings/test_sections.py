@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.settings.catalogue import BUILT_IN, Catalogue
+from modules.settings.catalogue import Catalogue
 from modules.settings.sections import SETTINGS
 from modules.settings.setting import Section, section, setting
 from modules.settings.values import accepted
@@ -37,12 +37,12 @@ def reference(shared: Path) -> dict[str, list[str]]:
 
 
 def test_the_keys_are_those_of_a1111_and_ours(reference) -> None:
-    assert set(BUILT_IN) == set(reference) | OURS
+    assert set(SETTINGS) == set(reference) | OURS
 
 
 def test_labels_sections_and_infotext_names_agree(reference) -> None:
     for key, (label, _, _, marks, _, section_id) in reference.items():
-        one = BUILT_IN[key]
+        one = SETTINGS[key]
         infotext = re.search(r"I: `([^`]+)`", marks)
         flags = re.sub(r"I: `[^`]+`", "", marks)
         assert one.label == label.replace("\\|", "|")
@@ -53,7 +53,7 @@ def test_labels_sections_and_infotext_names_agree(reference) -> None:
 
 def test_defaults_agree(reference) -> None:
     for key, (_, written, *_) in reference.items():
-        default = BUILT_IN[key].default
+        default = SETTINGS[key].default
         shown = written.split("(")[0].strip(" `") if "console" in key else written.strip("`")
         if isinstance(default, tuple):
             assert shown == repr(list(default)), key
@@ -62,19 +62,19 @@ def test_defaults_agree(reference) -> None:
 
 
 def test_every_default_is_a_value_that_its_control_allows() -> None:
-    for one in SETTINGS:
+    for one in SETTINGS.values():
         assert accepted(one, one.default) == one.default, one.key
         assert not isinstance(one.control, Slider) or one.control.minimum <= one.default <= one.control.maximum, one.key
 
 
 def test_every_setting_has_a_label_and_a_sentence() -> None:
-    for one in SETTINGS:
+    for one in SETTINGS.values():
         assert one.label, one.key
         assert one.help.endswith((".", "...")), one.key
 
 
 def test_pages_stand_by_category_then_by_name() -> None:
-    labels = [page.label for page in BUILT_IN.sections()]
+    labels = [page.label for page in SETTINGS.sections()]
     assert labels[:3] == ["Paths for saving", "Saving images/grids", "Saving to a directory"]
     assert labels.index("Compatibility") < labels.index("Stable Diffusion") < labels.index("img2img")
     assert labels[-3:] == ["Canvas Hotkeys", "Hypertile", "Interrogate"]
@@ -83,11 +83,11 @@ def test_pages_stand_by_category_then_by_name() -> None:
 
 def test_an_extension_adds_and_replaces_settings() -> None:
     added = section(Section("mine", "Mine"), setting("my_key", "My label", 3), setting("font", "Another font", "x"))
-    larger = BUILT_IN.extended(added)
+    larger = SETTINGS.extended(added)
     assert larger["my_key"].default == 3
     assert larger["font"].label == "Another font"
-    assert len(larger) == len(BUILT_IN) + 1
-    assert "my_key" not in BUILT_IN
+    assert len(larger) == len(SETTINGS) + 1
+    assert "my_key" not in SETTINGS
 
 
 def test_a_key_cannot_come_twice() -> None:
@@ -97,7 +97,7 @@ def test_a_key_cannot_come_twice() -> None:
 
 def test_an_unknown_key_names_the_nearest() -> None:
     with pytest.raises(NotFound, match="'samples_format'"):
-        BUILT_IN.find("sample_format")
+        SETTINGS.find("sample_format")
 
 
 def test_importing_needs_nothing_heavy() -> None:

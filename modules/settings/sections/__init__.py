@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modules.settings.catalogue import Catalogue
 from modules.settings.sections import (
     compatibility,
     diffusion,
@@ -14,19 +15,23 @@ from modules.settings.sections import (
     system,
     training,
 )
-from modules.settings.setting import in_order_of_display
+from modules.settings.setting import Section, Setting, in_order_of_display
 
-SETTINGS = in_order_of_display(
-    (
-        *saving.SETTINGS,
-        *diffusion.SETTINGS,
-        *sampling.SETTINGS,
-        *compatibility.SETTINGS,
-        *networks.SETTINGS,
-        *interface.SETTINGS,
-        *editing.SETTINGS,
-        *system.SETTINGS,
-        *postprocessing.SETTINGS,
-        *training.SETTINGS,
+__all__ = ["SETTINGS", "Section", "Setting"]
+
+SETTINGS = Catalogue(
+    in_order_of_display(
+        (
+            *saving.SETTINGS,
+            *diffusion.SETTINGS,
+            *sampling.SETTINGS,
+            *compatibility.SETTINGS,
+            *networks.SETTINGS,
+            *interface.SETTINGS,
+            *editing.SETTINGS,
+            *system.SETTINGS,
+            *postprocessing.SETTINGS,
+            *training.SETTINGS,
+        )
     )
 )
