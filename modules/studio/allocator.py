@@ -1,9 +1,9 @@
 """The C library's allocator, told how tensors use memory. Linux with glibc only; elsewhere nothing happens.
 
 By default glibc hands every large block straight back to the kernel, so each convolution's result is paid for again
-in page faults: 0.7 of 3.9 CPU seconds of an SD 1.5 step at 256x256. Kept in one arena (mallopt acts on arenas, and pictures
-are drawn on a worker thread, not on the main one) the faults go to zero and that step takes 0.82 of the time, bit for
-bit the same. The price is that freed models stay resident until `trim()`.
+in page faults: 0.7 of 3.9 CPU seconds of an SD 1.5 step at 256x256. Kept in one arena (mallopt acts on arenas, and
+pictures are drawn on a worker thread, not on the main one) the faults go to zero and that step takes 0.82 of the
+time, bit for bit the same. The price is that freed models stay resident until `trim()`.
 """
 
 from __future__ import annotations
