@@ -1,0 +1,150 @@
+"""A loaded model: its networks, and what a generation asks of them, in the generation's units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from modules.checkpoints.family import Blueprint, Family, Variant
+from modules.checkpoints.latent import LatentFormat
+from modules.checkpoints.library import CheckpointInfo, VaeInfo
+from modules.checkpoints.sidecar import PredictionName
+from modules.diffusion.denoiser import PREDICTIONS, Predictor
+from modules.diffusion.levels import NoiseLevels
+from modules.terms.errors import BrokenResult
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """What was loaded from one checkpoint. Frozen, but the networks are shared: whoever changes weights undoes it.
+
+    unet, vae: diffusers' networks. text_models: transformers' text encoders, in the order in which they are joined.
+    levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the UNet.
+    vae_info: the VAE that replaces the checkpoint's own, else None. notes: sentences for the user about the loading.
+    """
+
+    info: CheckpointInfo
+    blueprint: Blueprint
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_models: tuple[nn.Module, ...]
+    levels: NoiseLevels
+    latent: LatentFormat
+    prediction: PredictionName
+    device: torch.device
+    dtype: torch.dtype
+    vae_info: VaeInfo | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> Family:
+        return self.blueprint.family
+
+    @property
+    def variant(self) -> Variant:
+        """What the input channels beyond the latent hold: "" (there are none), "inpaint", "edit", "depth"."""
+        return self.blueprint.variant
+
+    @property
+    def extra_channels(self) -> int:
+        """How many channels `predict` wants in `extra`."""
+        return int(self.unet.config["in_channels"]) - self.latent.channels
+
+    @property
+    def context_width(self) -> int:
+        """Numbers per token that cross-attention takes."""
+        return int(self.unet.config["cross_attention_dim"])
+
+    @property
+    def module_names(self) -> Mapping[str, str]:
+        """UNet modules: name in the original layout ("input_blocks.1.0.in_layers.2") -> name in `unet`. Networks
+        (LoRA …) are written with the former."""
+        return self.blueprint.unet.modules
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The network with the meaning of its output: noisy latents and conditioning in, clean latents out."""
+        return Predictor(self.predict, PREDICTIONS[self.prediction], self.levels)
+
+    def predict(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        cross: Tensor,
+        vector: Tensor | None = None,
+        extra: Tensor | None = None,
+    ) -> Tensor:
+        """One call of the network.
+
+        Args:
+            x: (B, C, h, w), scaled to unit variance.
+            timestep: (B,), may have a fraction.
+            cross: (B, T, context_width).
+            vector: (B, V), for families with a second conditioning.
+            extra: (B, extra_channels, h, w), put after x.
+        Returns: (B, C, h, w) in the type of x.
+        """
+        if extra is not None:
+            x = torch.cat([x, extra.to(x)], dim=1)
+        (output,) = self.unet(
+            x.to(self.dtype),
+            timestep,
+            encoder_hidden_states=cross.to(self.device, self.dtype),
+            class_labels=None if vector is None else vector.to(self.device, self.dtype),
+            return_dict=False,
+        )
+        result: Tensor = output.to(x.dtype)
+        return result
+
+    @torch.no_grad()
+    def encode_image(self, pixels: Tensor, *, scaled: bool = True) -> Tensor:
+        """Latents of `pixels` (B, 3, H, W) in [-1, 1], each picture by itself: (B, C, H / downscale, W / downscale).
+
+        The mean of the posterior, so that the same picture gives the same latents. `scaled` False leaves the VAE's own
+        units, which edit models want. Raises: BrokenResult.
+        """
+        means = [self._encoded(one) for one in pixels.split(1)]
+        latents = torch.cat(means).float()
+        return self.latent.to_network(latents) if scaled else latents
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pixels (B, 3, H, W), float32, about [-1, 1] (not clamped), one picture at a time. Raises: BrokenResult."""
+        return torch.cat([self._decoded(one) for one in self.latent.to_vae(latents).split(1)])
+
+    def _encoded(self, pixels: Tensor) -> Tensor:
+        def run(given: Tensor) -> Tensor:
+            moments: Tensor = self.vae.encode(given).latent_dist.mean
+            return moments
+
+        return self._in_vae_precision(run, pixels, "encoding")
+
+    def _decoded(self, z: Tensor) -> Tensor:
+        def run(given: Tensor) -> Tensor:
+            (pixels,) = self.vae.decode(given, return_dict=False)
+            result: Tensor = pixels
+            return result
+
+        return self._in_vae_precision(run, z, "decoding").float()
+
+    def _in_vae_precision(self, run: Callable[[Tensor], Tensor], given: Tensor, verb: str) -> Tensor:
+        """`run` in the VAE's number format; where that overflows, in float32 from then on, as A1111 does."""
+        result = run(given.to(self.vae.device, self.vae.dtype))
+        if bool(torch.isnan(result).any()) and self.vae.dtype != torch.float32:
+            nn.Module.to(self.vae, torch.float32)
+            result = run(given.to(self.vae.device, torch.float32))
+        if bool(torch.isnan(result).any()):
+            raise BrokenResult(
+                f"The VAE returned NaN while {verb}: the latents hold no picture, or the VAE is damaged. "
+                "Try another VAE or another seed."
+            )
+        return result

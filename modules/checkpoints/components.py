@@ -1,0 +1,86 @@
+"""Parts of a model before they are built: which network, and where in the file each of its tensors lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from modules.checkpoints.files import Header
+from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+N = TypeVar("N", covariant=True)
+
+
+def as_stored(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def as_matrix(tensor: Tensor) -> Tensor:
+    """A 1x1 convolution's weight (O, I, 1, 1) as the matrix (O, I) that it is."""
+    return tensor.view(tensor.shape[0], -1)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where a tensor of the network comes from: `key` in the file, seen through `view` (no copy)."""
+
+    key: str
+    view: Callable[[Tensor], Tensor] = as_stored
+
+
+@dataclass(frozen=True)
+class Component(Generic[N]):
+    """One network of a model: `build(config)` makes it (its weights may be on the meta device), `pieces` maps each of
+    its state-dict keys to the file, `modules` each module's name in the original layout to its name in the network."""
+
+    name: str
+    build: Callable[[Mapping[str, Any]], N]
+    config: Mapping[str, Any]
+    pieces: Mapping[str, Piece]
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+def renamed(key: str, modules: Mapping[str, str]) -> str | None:
+    """`key` with its longest prefix that is a name in `modules` replaced; None if there is none."""
+    parts = key.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        new = modules.get(".".join(parts[:length]))
+        if new is not None:
+            return ".".join((new, *parts[length:]))
+    return None
+
+
+def pieces_under(header: Header, prefix: str, modules: Mapping[str, str]) -> dict[str, Piece]:
+    """New key -> piece, for every tensor under `prefix` whose module has a name in `modules`."""
+    found = {}
+    for key in header:
+        if key.startswith(prefix):
+            new = renamed(key[len(prefix) :], modules)
+            if new is not None:
+                found[new] = Piece(key)
+    return found
+
+
+def numbered(header: Header, prefix: str) -> int:
+    """How many of `prefix`0, `prefix`1, … the file has: one more than the largest number, 0 if none."""
+    numbers = {
+        int(digits)
+        for key in header
+        if key.startswith(prefix) and (digits := key[len(prefix) :].split(".")[0]).isdigit()
+    }
+    return max(numbers, default=-1) + 1
+
+
+def need_shape(header: Header, key: str) -> tuple[int, ...]:
+    """The shape of `key`. Raises: UnknownFile if the file lacks it."""
+    shape = header.shape(key)
+    if shape is None:
+        raise UnknownFile(
+            f"{header.path.name} is incomplete: it lacks {key}. Download it again, or choose another file."
+        )
+    return shape

@@ -1,0 +1,198 @@
+"""What a kind of model is: how a file of it is recognised, and the plan by which it is built.
+
+Recognition is declared on keys and shapes (data that can be read, composed and tested), from the header alone: no
+tensor is read and torch is not needed. A new family is one file in `families/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from modules.checkpoints.components import Component
+from modules.checkpoints.files import Header
+from modules.checkpoints.latent import LatentFormat
+from modules.checkpoints.sidecar import PredictionName, Sidecar
+from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from torch import nn
+
+Variant = Literal["", "inpaint", "edit", "depth", "refiner"]
+
+
+class Condition(Protocol):
+    def __call__(self, header: Header) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Has:
+    """True if the file has all of these keys."""
+
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        object.__setattr__(self, "keys", keys)
+
+    def __call__(self, header: Header) -> bool:
+        return all(key in header for key in self.keys)
+
+
+@dataclass(frozen=True)
+class Side:
+    """True if `key` is there and its shape has one of `sizes` at `axis`."""
+
+    key: str
+    axis: int
+    sizes: tuple[int, ...]
+
+    def __init__(self, key: str, axis: int, *sizes: int) -> None:
+        for name, value in (("key", key), ("axis", axis), ("sizes", sizes)):
+            object.__setattr__(self, name, value)
+
+    def __call__(self, header: Header) -> bool:
+        shape = header.shape(self.key)
+        return shape is not None and len(shape) > self.axis and shape[self.axis] in self.sizes
+
+
+@dataclass(frozen=True)
+class All:
+    conditions: tuple[Condition, ...]
+
+    def __init__(self, *conditions: Condition) -> None:
+        object.__setattr__(self, "conditions", conditions)
+
+    def __call__(self, header: Header) -> bool:
+        return all(condition(header) for condition in self.conditions)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    conditions: tuple[Condition, ...]
+
+    def __init__(self, *conditions: Condition) -> None:
+        object.__setattr__(self, "conditions", conditions)
+
+    def __call__(self, header: Header) -> bool:
+        return any(condition(header) for condition in self.conditions)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The noise a family was trained on: sqrt(beta) rises evenly from `start` to `end`. A file's own table wins."""
+
+    start: float = 0.00085
+    end: float = 0.012
+    count: int = 1000
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything about one file that loading needs, decided from header and sidecar alone.
+
+    text: the text encoders in the order in which their outputs are joined. vae: None if the file has none.
+    vector: width of the second conditioning, 0 without. variant: what the extra input channels are.
+    """
+
+    family: Family
+    unet: Component[UNet2DConditionModel]
+    text: tuple[Component[nn.Module], ...]
+    vae: Component[AutoencoderKL] | None
+    latent: LatentFormat
+    prediction: PredictionName
+    schedule: Schedule = Schedule()
+    zero_terminal: bool = False
+    variant: Variant = ""
+    vector: int = 0
+
+    @property
+    def components(self) -> tuple[Component[Any], ...]:
+        return (self.unet, *self.text, *((self.vae,) if self.vae else ()))
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of model.
+
+    recognise: no false negatives among files of this kind; a file that two families recognise belongs to the one that
+    says it comes `before` the other. draw: the plan of a file that was recognised.
+    """
+
+    name: str
+    recognise: Condition
+    draw: Callable[[Header, Sidecar], Blueprint]
+    latent: LatentFormat
+    aliases: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    native_size: int = 512
+
+
+@dataclass
+class Families:
+    """All families, those that come `before` others first."""
+
+    _entries: list[Family] = field(default_factory=list)
+
+    def add(self, family: Family) -> Family:
+        """`family`, now known. Raises: ValueError if the name is taken, or if `before` goes in a circle (and then
+        nothing is changed)."""
+        if any(known.name == family.name for known in self._entries):
+            raise ValueError(f"there already is a family called {family.name!r}")
+        self._entries = _ordered([*self._entries, family])
+        return family
+
+    def __iter__(self) -> Iterator[Family]:
+        return iter(self._entries)
+
+    def __getitem__(self, name: str) -> Family:
+        return next(family for family in self._entries if family.name == name or name in family.aliases)
+
+    def of(self, header: Header) -> Family:
+        """The family of a file. Raises: UnknownFile saying what the file looks like instead."""
+        for family in self._entries:
+            if family.recognise(header):
+                return family
+        known = ", ".join(family.name for family in self._entries)
+        raise UnknownFile(
+            f"{header.path.name} is no checkpoint of a family that can be drawn with: {_guess(header)}. Known: {known}."
+        )
+
+
+def _ordered(entries: Iterable[Family]) -> list[Family]:
+    waiting = list(entries)
+    ordered: list[Family] = []
+    while waiting:
+        ready = [
+            family
+            for family in waiting
+            if not any(family.name in other.before for other in waiting if other is not family)
+        ]
+        if not ready:
+            raise ValueError(f"`before` goes in a circle: {', '.join(family.name for family in waiting)}")
+        ordered += ready
+        waiting = [family for family in waiting if family not in ready]
+    return ordered
+
+
+LOOKS = (
+    (("lora_unet_", "lora_te", "lycoris_", "base_model.model."), "it looks like a LoRA, which belongs in models/Lora"),
+    (("control_model.", "controlnet_cond_embedding."), "it looks like a ControlNet"),
+    (("decoder.up.", "decoder.up_blocks.", "first_stage_model."), "it looks like a VAE, which belongs in models/VAE"),
+    (("emb_params", "clip_l", "string_to_param"), "it looks like an embedding, which belongs in embeddings/"),
+    (("double_blocks.", "model.diffusion_model.double_blocks."), "it looks like FLUX, which is not supported yet"),
+    (("model.diffusion_model.joint_blocks.", "joint_blocks."), "it looks like SD 3, which is not supported yet"),
+    (("down_blocks.", "conv_in."), "it looks like a UNet of a diffusers folder, without its text encoder and VAE"),
+    (("text_model.", "encoder.block."), "it looks like a text encoder"),
+    (("model.diffusion_model.",), "it has a UNet, but no text encoder that we know"),
+)
+
+
+def _guess(header: Header) -> str:
+    for prefixes, sentence in LOOKS:
+        if any(key.startswith(prefixes) for key in header):
+            return sentence
+    some = ", ".join(list(header)[:3])
+    return f"its {len(header.tensors)} tensors begin with {some}"

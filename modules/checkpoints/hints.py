@@ -1,0 +1,64 @@
+"""Decisions that the families of the original layout share: what sidecar, marker keys and metadata say of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from modules.checkpoints.components import Component
+from modules.checkpoints.family import Schedule, Variant
+from modules.checkpoints.files import Header
+from modules.checkpoints.latent import LatentFormat
+from modules.checkpoints.sidecar import PredictionName, Sidecar
+
+
+def said_prediction(header: Header, sidecar: Sidecar) -> PredictionName | None:
+    """What the network predicts, if sidecar, marker key or metadata say so.
+
+    The marker keys `v_pred` and `ztsnr` are a convention of SDXL finetunes (NoobAI and others);
+    the metadata key is that of the ModelSpec standard.
+    """
+    if sidecar.prediction:
+        return sidecar.prediction
+    if "v_pred" in header:
+        return "v"
+    said = header.metadata.get("modelspec.prediction_type", "").lower()
+    if said in ("v", "v_prediction", "v-prediction"):
+        return "v"
+    return "epsilon" if said in ("epsilon", "eps") else None
+
+
+def said_zero_terminal(header: Header, sidecar: Sidecar) -> bool:
+    """True if the noise schedule is to be rescaled so that it ends in pure noise."""
+    return sidecar.zero_terminal or "ztsnr" in header
+
+
+def schedule_of(sidecar: Sidecar) -> Schedule:
+    default = Schedule()
+    return Schedule(
+        sidecar.beta_start or default.start, sidecar.beta_end or default.end, sidecar.timesteps or default.count
+    )
+
+
+def unet_heads(sidecar: Sidecar, default: Callable[[int], int]) -> Callable[[int], int]:
+    """Attention heads by width: as the sidecar says, else `default`."""
+    heads, width = sidecar.heads, sidecar.head_width
+    if heads:
+        return lambda channels: heads
+    if width:
+        return lambda channels: max(1, channels // width)
+    return default
+
+
+def latent_of(header: Header, sidecar: Sidecar, default: LatentFormat, vae: Component[Any] | None) -> LatentFormat:
+    """`default` with what this file knows better: scale, the VAE's reduction, its own preview factors."""
+    downscale = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else default.downscale
+    return replace(default, scale=sidecar.scale or default.scale, downscale=downscale).with_metadata(header.metadata)
+
+
+def variant_of(unet: Component[Any]) -> Variant:
+    """What the network's extra input channels hold: mask + masked picture (5), or a picture to edit (4)."""
+    extra = int(unet.config["in_channels"]) - int(unet.config["out_channels"])
+    known: dict[int, Variant] = {5: "inpaint", 4: "edit", 1: "depth"}
+    return known.get(extra, "")

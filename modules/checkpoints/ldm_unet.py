@@ -1,0 +1,195 @@
+"""The UNet of the original Stable Diffusion code: dimensions read off the tensors, names turned into diffusers'.
+
+Nothing here knows the size of SD 1.5 or SDXL: levels, channels, residual blocks, attention depths and widths are
+counted, so a toy network and a full one go through the same lines. What tensors do not show (the number of heads)
+is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from modules.checkpoints.components import Component, need_shape, numbered, pieces_under
+from modules.checkpoints.files import Header
+from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+PREFIX = "model.diffusion_model."
+RESIDUAL = {
+    "in_layers.0": "norm1",
+    "in_layers.2": "conv1",
+    "emb_layers.1": "time_emb_proj",
+    "out_layers.0": "norm2",
+    "out_layers.3": "conv2",
+    "skip_connection": "conv_shortcut",
+}
+OUTER = {
+    "input_blocks.0.0": "conv_in",
+    "time_embed.0": "time_embedding.linear_1",
+    "time_embed.2": "time_embedding.linear_2",
+    "label_emb.0.0": "class_embedding.linear_1",
+    "label_emb.0.2": "class_embedding.linear_2",
+    "out.0": "conv_norm_out",
+    "out.2": "conv_out",
+}
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution: `depths` has an entry per residual block, the number of transformer blocks after it (0: none)."""
+
+    channels: int
+    depths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class UNetShape:
+    """Every dimension of an LDM UNet. `down` from fine to coarse, `up` from coarse to fine; `vector`: width of the
+    second conditioning (SDXL's 2816), None without; `modules`: original module name -> diffusers' name."""
+
+    in_channels: int
+    out_channels: int
+    down: tuple[Level, ...]
+    middle_depth: int
+    up: tuple[Level, ...]
+    context: int
+    linear_projection: bool
+    vector: int | None
+    modules: Mapping[str, str]
+
+
+def read_shape(header: Header, prefix: str = PREFIX) -> UNetShape:
+    """The dimensions of the UNet under `prefix`. Raises: UnknownFile if its blocks make no UNet we know."""
+    modules = dict(OUTER)
+    down = _walk_down(header, prefix, modules)
+    middle_depth = _walk_middle(header, prefix, modules)
+    up = _walk_up(header, prefix, modules)
+    if [len(level.depths) for level in up] != [len(level.depths) + 1 for level in reversed(down)]:
+        raise UnknownFile(f"{header.path.name}: the UNet's upward half does not mirror its downward half.")
+    projection = next((key for key in header if key.startswith(prefix) and key.endswith("proj_in.weight")), None)
+    context = next((key for key in header if key.startswith(prefix) and key.endswith("attn2.to_k.weight")), None)
+    if projection is None or context is None:
+        raise UnknownFile(f"{header.path.name}: the UNet has no cross-attention, so no prompt could steer it.")
+    vector = header.shape(f"{prefix}label_emb.0.0.weight")
+    return UNetShape(
+        in_channels=need_shape(header, f"{prefix}input_blocks.0.0.weight")[1],
+        out_channels=need_shape(header, f"{prefix}out.2.weight")[0],
+        down=down,
+        middle_depth=middle_depth,
+        up=up,
+        context=need_shape(header, context)[1],
+        linear_projection=len(need_shape(header, projection)) == 2,
+        vector=vector[1] if vector else None,
+        modules=modules,
+    )
+
+
+def _walk_down(header: Header, prefix: str, modules: dict[str, str]) -> tuple[Level, ...]:
+    levels = [Level(0)]
+    for index in range(1, numbered(header, f"{prefix}input_blocks.")):
+        block, here = f"input_blocks.{index}", f"down_blocks.{len(levels) - 1}"
+        if f"{prefix}{block}.0.op.weight" in header:
+            modules[f"{block}.0.op"] = f"{here}.downsamplers.0.conv"
+            levels.append(Level(0))
+        else:
+            levels[-1] = _with_residual(header, prefix, block, here, levels[-1], modules)
+    return tuple(levels)
+
+
+def _walk_up(header: Header, prefix: str, modules: dict[str, str]) -> tuple[Level, ...]:
+    levels = [Level(0)]
+    for index in range(numbered(header, f"{prefix}output_blocks.")):
+        block, here = f"output_blocks.{index}", f"up_blocks.{len(levels) - 1}"
+        levels[-1] = _with_residual(header, prefix, block, here, levels[-1], modules)
+        for place in (1, 2):
+            if f"{prefix}{block}.{place}.conv.weight" in header:
+                modules[f"{block}.{place}.conv"] = f"{here}.upsamplers.0.conv"
+                levels.append(Level(0))
+    return tuple(levels)
+
+
+def _walk_middle(header: Header, prefix: str, modules: dict[str, str]) -> int:
+    depth = numbered(header, f"{prefix}middle_block.1.transformer_blocks.")
+    if depth:
+        modules["middle_block.1"] = "mid_block.attentions.0"
+    residuals = [
+        index
+        for index in range(numbered(header, f"{prefix}middle_block."))
+        if f"{prefix}middle_block.{index}.in_layers.0.weight" in header
+    ]
+    for place, index in enumerate(residuals):
+        modules |= _residual_names(f"middle_block.{index}", f"mid_block.resnets.{place}")
+    return depth
+
+
+def _with_residual(header: Header, prefix: str, block: str, here: str, level: Level, modules: dict[str, str]) -> Level:
+    channels = need_shape(header, f"{prefix}{block}.0.out_layers.3.weight")[0]
+    if level.channels not in (0, channels):
+        raise UnknownFile(f"{header.path.name}: {block} has {channels} channels where its level has {level.channels}.")
+    depth = numbered(header, f"{prefix}{block}.1.transformer_blocks.")
+    place = len(level.depths)
+    modules |= _residual_names(f"{block}.0", f"{here}.resnets.{place}")
+    if depth:
+        modules[f"{block}.1"] = f"{here}.attentions.{place}"
+    return replace(level, channels=channels, depths=(*level.depths, depth))
+
+
+def _residual_names(old: str, new: str) -> dict[str, str]:
+    return {f"{old}.{theirs}": f"{new}.{ours}" for theirs, ours in RESIDUAL.items()}
+
+
+def unet_config(shape: UNetShape, heads: Callable[[int], int]) -> dict[str, Any]:
+    """Arguments of diffusers' UNet2DConditionModel. `heads(channels)`: attention heads at that width.
+
+    The second conditioning goes in as a ready vector ("projection"), not as diffusers' pooled text + time ids.
+    """
+    depths = [_one_or_all(level.depths) for level in shape.down]
+    if not depths[-1]:
+        depths[-1] = shape.middle_depth or 1  # diffusers reads the middle's depth here
+    asymmetric = any(isinstance(depth, list) for depth in depths) or [
+        _one_or_all(level.depths) or 1 for level in shape.up
+    ] != [_one_or_all(level.depths) or 1 for level in reversed(shape.down)]
+    layers = [len(level.depths) for level in shape.down]
+    return {
+        "in_channels": shape.in_channels,
+        "out_channels": shape.out_channels,
+        "block_out_channels": [level.channels for level in shape.down],
+        "layers_per_block": layers[0] if len(set(layers)) == 1 else layers,
+        "down_block_types": ["CrossAttnDownBlock2D" if any(level.depths) else "DownBlock2D" for level in shape.down],
+        "up_block_types": ["CrossAttnUpBlock2D" if any(level.depths) else "UpBlock2D" for level in shape.up],
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if shape.middle_depth else "UNetMidBlock2D",
+        "transformer_layers_per_block": [depth or 1 for depth in depths],
+        "reverse_transformer_layers_per_block": (
+            [_one_or_all(level.depths) or 1 for level in shape.up] if asymmetric else None
+        ),
+        "cross_attention_dim": shape.context,
+        "attention_head_dim": [heads(level.channels) for level in shape.down],  # sic: diffusers means their number
+        "use_linear_projection": shape.linear_projection,
+        "class_embed_type": "projection" if shape.vector else None,
+        "projection_class_embeddings_input_dim": shape.vector,
+    }
+
+
+def _one_or_all(depths: tuple[int, ...]) -> int | list[int]:
+    return depths[0] if len(set(depths)) == 1 else list(depths)
+
+
+def build_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    network: UNet2DConditionModel = UNet2DConditionModel(**config)
+    return network
+
+
+def unet_component(
+    header: Header, heads: Callable[[int], int], prefix: str = PREFIX
+) -> Component[UNet2DConditionModel]:
+    """The UNet of an original-layout checkpoint. Raises: as `read_shape`."""
+    shape = read_shape(header, prefix)
+    return Component(
+        "UNet", build_unet, unet_config(shape, heads), pieces_under(header, prefix, shape.modules), shape.modules
+    )

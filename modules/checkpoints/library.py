@@ -1,0 +1,354 @@
+"""Which checkpoints and VAEs there are, what they are called, and which one a name means. Knows nothing of torch, so
+that the page lists models while torch is still being imported.
+
+Source: spec/models_and_networks.md §1, §2, §4.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modules.checkpoints.files import read_header
+from modules.checkpoints.hashes import BackgroundHashing, HashCache, legacy_hash
+from modules.terms.errors import NotFound, WebuiError
+from modules.terms.registry import nearest
+
+CHECKPOINT_ENDINGS = (".ckpt", ".safetensors")
+VAE_ENDINGS = (".ckpt", ".pt", ".safetensors")
+VAE_BESIDE_CHECKPOINT = (".vae.ckpt", ".vae.pt", ".vae.safetensors")
+AUTOMATIC = ("Automatic", "auto")
+BUILT_IN = "None"
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """A checkpoint file under the names by which A1111 knows it. `sha256` is None until it has been computed."""
+
+    path: Path
+    name: str
+    sha256: str | None = None
+
+    @property
+    def name_for_extra(self) -> str:
+        """The file's name without folder and extension: what infotext calls "Model"."""
+        return self.path.stem
+
+    @property
+    def model_name(self) -> str:
+        return self.name.removesuffix(self.path.suffix).replace("/", "_").replace("\\", "_")
+
+    @property
+    def shorthash(self) -> str | None:
+        """The first ten digits of the SHA-256: what infotext calls "Model hash"."""
+        return self.sha256[:10] if self.sha256 else None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} [{self.shorthash}]" if self.shorthash else self.name
+
+    @property
+    def short_title(self) -> str:
+        return f"{self.name_for_extra} [{self.shorthash}]" if self.shorthash else self.name_for_extra
+
+    @cached_property
+    def hash(self) -> str:
+        """The legacy hash; reads 64 KB of the file when first asked."""
+        return legacy_hash(self.path)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the file says of itself, JSON values decoded, the thumbnail left out; empty if it cannot be read."""
+        try:
+            raw = read_header(self.path).metadata if self.path.suffix == ".safetensors" else {}
+        except WebuiError:
+            return {}
+        return {key: _decoded(value) for key, value in raw.items() if key != "modelspec.thumbnail"}
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Every exact name but those with the legacy hash, which costs a read."""
+        names = (self.name, self.model_name, self.name_for_extra, self.title, self.short_title)
+        return names + ((self.shorthash, self.sha256) if self.shorthash and self.sha256 else ())
+
+
+@dataclass(frozen=True)
+class VaeInfo:
+    """A VAE file; `name` is its file name."""
+
+    path: Path
+    name: str
+    sha256: str | None = None
+
+    @property
+    def shorthash(self) -> str | None:
+        return self.sha256[:10] if self.sha256 else None
+
+
+@dataclass(frozen=True)
+class VaeChoice:
+    """Which VAE a checkpoint is to be used with (None: its own), who decided, and what went wrong, if something did."""
+
+    vae: VaeInfo | None
+    source: str
+    note: str = ""
+
+
+class Library:
+    """The checkpoints and VAEs in some folders.
+
+    checkpoint_folders: searched in this order (`--ckpt-dir` first). checkpoint_files: single files from elsewhere
+    (`--ckpt`). vae_folders: beside them, `*.vae.*` in checkpoint folders count. hashing False: no hashes at all.
+    All methods may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        checkpoint_folders: Sequence[Path],
+        vae_folders: Sequence[Path] = (),
+        *,
+        checkpoint_files: Sequence[Path] = (),
+        hashes: HashCache | None = None,
+        hashing: bool = True,
+        list_hidden: bool = True,
+    ) -> None:
+        self._checkpoint_folders = tuple(folder.absolute() for folder in checkpoint_folders)
+        self._checkpoint_files = tuple(file.absolute() for file in checkpoint_files)
+        self._vae_folders = tuple(folder.absolute() for folder in vae_folders)
+        self._hashes = hashes or HashCache()
+        self._hashing = hashing
+        self._list_hidden = list_hidden
+        self._lock = threading.Lock()
+        self._checkpoints: dict[Path, CheckpointInfo] = {}
+        self._vaes: dict[str, VaeInfo] = {}
+        self._background = BackgroundHashing(self._hashes, self._hash_found)
+        self.refresh()
+
+    # --- listing ---
+
+    def refresh(self) -> None:
+        """Looks into the folders again. Reads no file."""
+        checkpoints = {path: self._checkpoint(path) for path in self._checkpoint_paths()}
+        vaes = {path.name: VaeInfo(path, path.name, self._known_hash(path, "vae")) for path in self._vae_paths()}
+        with self._lock:
+            self._checkpoints = checkpoints
+            self._vaes = dict(sorted(vaes.items(), key=lambda item: natural_key(item[0])))
+
+    @property
+    def checkpoints(self) -> tuple[CheckpointInfo, ...]:
+        with self._lock:
+            return tuple(self._checkpoints.values())
+
+    @property
+    def vaes(self) -> tuple[VaeInfo, ...]:
+        with self._lock:
+            return tuple(self._vaes.values())
+
+    def __len__(self) -> int:
+        return len(self._checkpoints)
+
+    # --- names ---
+
+    def closest(self, name: str) -> CheckpointInfo | None:
+        """The checkpoint that `name` means: an exact alias; else the shortest title that contains it; else the same
+        without a trailing ` [hash]`. None if there is none."""
+        infos = self.checkpoints
+        if not name or not infos:
+            return None
+        for info in reversed(infos):  # of two files with one name, A1111 takes the later
+            if name in info.aliases:
+                return info
+        wanted_hash = re.search(r"\b[0-9a-f]{8}\b", name)
+        if wanted_hash:
+            for info in infos:
+                if info.hash == wanted_hash[0] and name in (info.hash, f"{info.name} [{info.hash}]"):
+                    return info
+        for text in (name, re.sub(r"\s*\[[^\]]*\]\s*$", "", name)):
+            found = [info for info in infos if text and text in info.title]
+            if found:
+                return min(found, key=lambda info: len(info.title))
+        return None
+
+    def find(self, name: str) -> CheckpointInfo:
+        """The checkpoint that `name` means. Raises: NotFound naming the nearest, or where files were looked for."""
+        info = self.closest(name)
+        if info is not None:
+            return info
+        self._need_some()
+        close = nearest(name, [info.name for info in self.checkpoints])
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise NotFound(f"There is no checkpoint called {name!r} among {len(self)}.{hint}")
+
+    def find_or_first(self, name: str | None) -> tuple[CheckpointInfo, str]:
+        """The checkpoint that the setting `name` means, else the first one and a note for the user that says so.
+
+        Raises: NotFound if there is no checkpoint at all.
+        """
+        self._need_some()
+        info = self.closest(name or "")
+        if info is not None:
+            return info, ""
+        first = self.checkpoints[0]
+        return first, f"Checkpoint {name!r} was not found; {first.name!r} is used instead." if name else ""
+
+    # --- hashes ---
+
+    def hashed(self, info: CheckpointInfo) -> CheckpointInfo:
+        """`info` with its SHA-256, which is computed now if it is not known yet (seconds for a large file)."""
+        if info.sha256 or not self._hashing:
+            return info
+        self._hashes.compute(info.path, f"checkpoint/{info.name}")
+        self._hash_found(info.path)
+        return self._checkpoint(info.path, info.name)
+
+    def hashed_vae(self, vae: VaeInfo) -> VaeInfo:
+        """`vae` with its SHA-256."""
+        if vae.sha256 or not self._hashing:
+            return vae
+        return VaeInfo(vae.path, vae.name, self._hashes.compute(vae.path, f"vae/{vae.name}"))
+
+    def hash_in_background(self) -> None:
+        """Starts hashing what has no hash yet; titles change as hashes become known."""
+        if self._hashing:
+            waiting = [info for info in self.checkpoints if info.sha256 is None]
+            self._background.start((info.path, f"checkpoint/{info.name}") for info in waiting)
+
+    def wait_for_hashes(self) -> None:
+        self._background.wait()
+
+    def close(self) -> None:
+        """Ends background work."""
+        self._background.stop()
+        self._hashes.close()
+
+    # --- VAE ---
+
+    def resolve_vae(
+        self,
+        info: CheckpointInfo,
+        setting: str = "Automatic",
+        *,
+        setting_wins: bool = True,
+        forced: Path | None = None,
+    ) -> VaeChoice:
+        """Which VAE `info` is used with.
+
+        setting: `sd_vae`, a file name, "Automatic" or "None" (built-in). setting_wins: a setting that is not Automatic
+        beats what stands beside the checkpoint. forced: `--vae-path`, which beats everything.
+        """
+        automatic = setting in AUTOMATIC
+        if forced is not None:
+            return VaeChoice(VaeInfo(forced, forced.name, self._known_hash(forced, "vae")), "command line")
+        if setting_wins and not automatic:
+            return self._named_vae(setting, "setting")
+        preferred = user_metadata(info.path).get("vae")
+        if isinstance(preferred, str) and preferred and preferred not in AUTOMATIC:
+            return self._named_vae(preferred, "user metadata")
+        beside = [vae for vae in self.vaes if vae.name.startswith(info.path.stem)]
+        if beside:
+            return VaeChoice(beside[0], "beside the checkpoint")
+        return VaeChoice(None, "built-in") if automatic else self._named_vae(setting, "setting")
+
+    def _named_vae(self, name: str, source: str) -> VaeChoice:
+        if name == BUILT_IN:
+            return VaeChoice(None, source)
+        with self._lock:
+            vae = self._vaes.get(name)
+        if vae is None:
+            return VaeChoice(None, "built-in", f"VAE {name!r} was not found; the checkpoint's own is used.")
+        return VaeChoice(vae, source)
+
+    # --- files ---
+
+    def _checkpoint_paths(self) -> Iterator[Path]:
+        seen = set()
+        for path in (*self._checkpoint_files, *self._walk(self._checkpoint_folders, CHECKPOINT_ENDINGS)):
+            if path not in seen and path.is_file() and not path.name.lower().endswith(VAE_BESIDE_CHECKPOINT):
+                seen.add(path)
+                yield path
+
+    def _vae_paths(self) -> Iterator[Path]:
+        yield from self._walk(self._checkpoint_folders, VAE_BESIDE_CHECKPOINT)
+        yield from self._walk(self._vae_folders, VAE_ENDINGS)
+
+    def _walk(self, folders: Iterable[Path], endings: tuple[str, ...]) -> Iterator[Path]:
+        for folder in folders:
+            yield from sorted(
+                walk_files(folder, endings, list_hidden=self._list_hidden), key=lambda path: natural_key(str(path))
+            )
+
+    def _checkpoint(self, path: Path, name: str = "") -> CheckpointInfo:
+        name = name or self._name(path)
+        return CheckpointInfo(path, name, self._known_hash(path, "checkpoint", name))
+
+    def _name(self, path: Path) -> str:
+        for folder in self._checkpoint_folders:
+            if path.is_relative_to(folder):
+                return str(path.relative_to(folder))
+        return path.name
+
+    def _known_hash(self, path: Path, section: str, name: str = "") -> str | None:
+        return self._hashes.known(path, f"{section}/{name or path.name}") if self._hashing else None
+
+    def _hash_found(self, path: Path) -> None:
+        with self._lock:
+            info = self._checkpoints.get(path)
+            if info is not None:
+                self._checkpoints[path] = self._checkpoint(path, info.name)
+
+    def _need_some(self) -> None:
+        if not len(self):
+            places = ", ".join(str(folder) for folder in self._checkpoint_folders)
+            raise NotFound(f"There is no checkpoint yet. Put a .safetensors file into one of: {places}; then refresh.")
+
+
+def info_of_file(path: Path) -> CheckpointInfo:
+    """The identity of a checkpoint that lies in no library folder."""
+    return CheckpointInfo(path.absolute(), path.name)
+
+
+def user_metadata(path: Path) -> Mapping[str, Any]:
+    """What the user noted in `<stem>.json` beside a model; empty if there is nothing or it is no JSON object."""
+    try:
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def walk_files(folder: Path, endings: tuple[str, ...], *, list_hidden: bool = True) -> Iterator[Path]:
+    """Files below `folder` with one of `endings` (any case). Links are followed, but no folder is entered twice."""
+    visited = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        if not list_hidden:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(here, name) for name in files if name.lower().endswith(endings))
+
+
+def natural_key(text: str) -> list[tuple[bool, int, str]]:
+    """Sort key by which v2 comes before v10, whatever the case."""
+    return [
+        (not part.isdigit(), int(part) if part.isdigit() else 0, "" if part.isdigit() else part)
+        for part in re.split(r"(\d+)", text.lower())
+    ]
+
+
+def _decoded(value: str) -> Any:
+    if value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

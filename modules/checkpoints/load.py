@@ -1,0 +1,243 @@
+"""A model file into memory: networks are laid out without weights, then given views of the mapped file.
+
+Nothing is initialised and nothing is copied unless the number format or the device changes; then one tensor at a time,
+and the file's pages are given back at once, so that memory never holds a model twice. Source: spec/performance.md §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.components import Component, Piece
+from modules.checkpoints.families import known_families
+from modules.checkpoints.family import Blueprint
+from modules.checkpoints.files import Header, StateDict, open_tensors
+from modules.checkpoints.kl_vae import vae_component
+from modules.checkpoints.library import CheckpointInfo, VaeInfo, info_of_file
+from modules.checkpoints.sidecar import read_sidecar
+from modules.diffusion.levels import NoiseLevels
+from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+OnProgress = Callable[[float], None]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where networks go and in which number formats they compute."""
+
+    device: torch.device = torch.device("cpu")
+    unet: torch.dtype = torch.float32
+    text: torch.dtype = torch.float32
+    vae: torch.dtype = torch.float32
+
+    @property
+    def vae_channels_last(self) -> bool:
+        # 0.90 of the time on the CPU; the UNet gets slower by it (spec/performance.md §3).
+        return self.device.type == "cpu"
+
+
+def silent(share: float) -> None:
+    """The progress callback that says nothing."""
+
+
+def draw_blueprint(header: Header) -> Blueprint:
+    """The plan of the checkpoint `header`. Raises: UnknownFile if it is none, or incomplete."""
+    return known_families().of(header).draw(header, read_sidecar(header.path))
+
+
+def load_checkpoint(
+    checkpoint: CheckpointInfo | Path,
+    placement: Placement = Placement(),
+    *,
+    vae: AutoencoderKL | None = None,
+    on_progress: OnProgress = silent,
+) -> ModelBundle:
+    """The model in `checkpoint`, ready to draw. `vae` replaces the file's own, which is then not read.
+
+    `on_progress` hears the share of bytes placed, 0 to 1.
+    Raises: NotFound, Refused, UnknownFile, and whatever `on_progress` raises to stop.
+    """
+    info = info_of_file(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    state = open_tensors(info.path)
+    blueprint = draw_blueprint(state.header)
+    if blueprint.vae is None and vae is None:
+        raise UnknownFile(
+            f"{info.name} has no VAE inside. Put a VAE for {blueprint.family.name} into models/VAE and choose it."
+        )
+    parts = [blueprint.unet, *blueprint.text, *([blueprint.vae] if vae is None and blueprint.vae else [])]
+    total = sum(state.header.tensors[piece.key].nbytes for part in parts for piece in part.pieces.values())
+    reporter = _Reporter(on_progress, max(1, total))
+    unet = place(blueprint.unet, state, placement.unet, placement.device, reporter)
+    text = [place(part, state, placement.text, placement.device, reporter) for part in blueprint.text]
+    if vae is None and blueprint.vae:
+        vae = place(
+            blueprint.vae, state, placement.vae, placement.device, reporter, channels_last=placement.vae_channels_last
+        )
+    assert vae is not None
+    return ModelBundle(
+        info=info,
+        blueprint=blueprint,
+        unet=unet,
+        vae=vae,
+        text_models=tuple(text),
+        levels=noise_levels(state, blueprint),
+        latent=blueprint.latent,
+        prediction=blueprint.prediction,
+        device=placement.device,
+        dtype=placement.unet,
+    )
+
+
+def load_vae(path: Path, placement: Placement = Placement(), *, on_progress: OnProgress = silent) -> AutoencoderKL:
+    """The VAE in `path`: a VAE alone (original or diffusers spelling), or the one inside a checkpoint.
+
+    Raises: NotFound, Refused, UnknownFile.
+    """
+    state = open_tensors(path)
+    component = vae_component(state.header)
+    if component is None:
+        raise UnknownFile(f"{path.name} holds no VAE. Choose another VAE, or Automatic.")
+    total = sum(state.header.tensors[piece.key].nbytes for piece in component.pieces.values())
+    return place(
+        component,
+        state,
+        placement.vae,
+        placement.device,
+        _Reporter(on_progress, max(1, total)),
+        channels_last=placement.vae_channels_last,
+    )
+
+
+def place(
+    component: Component[Network],
+    state: StateDict,
+    dtype: torch.dtype,
+    device: torch.device,
+    on_bytes: Callable[[int], None] = lambda count: None,
+    *,
+    channels_last: bool = False,
+) -> Network:
+    """The network of `component` with weights from `state`, in `dtype` on `device`, without gradients.
+
+    `on_bytes` hears the number of bytes of each tensor as it is placed.
+    Raises: UnknownFile if the file lacks tensors that the network needs, or has them in another shape.
+    """
+    with torch.device("meta"):
+        network = component.build(component.config)
+    pieces = _spelt_as(network, component.pieces)
+    wanted = network.state_dict()
+    _check_complete(component, pieces, wanted, state.header)
+    placed: dict[str, Tensor] = {}
+    # In the order of the file, so that a cold disk is read from front to back.
+    for key in sorted(wanted, key=lambda key: state.header.tensors[pieces[key].key].begin):
+        piece = pieces[key]
+        stored = state[piece.key]
+        view = piece.view(stored)
+        if view.shape != wanted[key].shape:
+            raise UnknownFile(
+                f"{state.header.path.name}: {piece.key} has shape {tuple(view.shape)}, where the rest of the file asks "
+                f"for {tuple(wanted[key].shape)}. The file is damaged or of an unknown kind."
+            )
+        placed[key] = _converted(view, dtype, device, channels_last)
+        if placed[key].data_ptr() != view.data_ptr():
+            state.release(piece.key)
+        on_bytes(view.numel() * view.element_size())
+    network.load_state_dict(placed, assign=True)
+    _fill_buffers(network, device)
+    network.requires_grad_(False)
+    network.eval()
+    return network
+
+
+def noise_levels(state: StateDict, blueprint: Blueprint) -> NoiseLevels:
+    """The noise table that the file carries (as A1111 uses it), else the family's."""
+    schedule = blueprint.schedule
+    levels = NoiseLevels.scaled_linear(schedule.start, schedule.end, schedule.count)
+    if "alphas_cumprod" in state:
+        table = state["alphas_cumprod"].flatten().float()
+        if len(table) > 1 and bool(((table > 0) & (table <= 1)).all()) and bool((table.diff() < 0).all()):
+            levels = NoiseLevels.from_alphas(table.clone())
+    elif "betas" in state:
+        table = state["betas"].flatten().double()
+        if len(table) > 1 and bool(((table > 0) & (table < 1)).all()):
+            levels = NoiseLevels.from_betas(table)
+    return levels.with_zero_terminal_snr() if blueprint.zero_terminal else levels
+
+
+def with_vae(bundle: ModelBundle, vae: AutoencoderKL, vae_info: VaeInfo) -> ModelBundle:
+    """`bundle` with another VAE; the networks are shared. Raises: UnknownFile if its latents do not fit."""
+    channels = vae.config["latent_channels"]
+    if channels != bundle.latent.channels:
+        raise UnknownFile(
+            f"The VAE {vae_info.name} makes latents of {channels} channels, {bundle.info.name} works with "
+            f"{bundle.latent.channels}. Choose another VAE, or Automatic."
+        )
+    latent = replace(bundle.latent, downscale=2 ** (len(vae.config["block_out_channels"]) - 1))
+    return replace(bundle, vae=vae, latent=latent, vae_info=vae_info)
+
+
+class _Reporter:
+    """Adds up bytes and reports the share, a hundred times at most."""
+
+    def __init__(self, on_progress: OnProgress, total: int) -> None:
+        self._on_progress, self._total, self._done, self._said = on_progress, total, 0, -1
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        percent = min(100, 100 * self._done // self._total)
+        if percent > self._said:
+            self._said = percent
+            self._on_progress(percent / 100)
+
+
+def _spelt_as(network: nn.Module, pieces: Mapping[str, Piece]) -> Mapping[str, Piece]:
+    """`pieces` under the names this version of the network has: transformers < 5 puts `text_model.` before all."""
+    if any(key.startswith("text_model.") for key in network.state_dict()):
+        return {key if key == "text_projection.weight" else f"text_model.{key}": piece for key, piece in pieces.items()}
+    return pieces
+
+
+def _check_complete(
+    component: Component[Any], pieces: Mapping[str, Piece], wanted: dict[str, Tensor], header: Header
+) -> None:
+    missing = [key for key in wanted if key not in pieces or pieces[key].key not in header]
+    if missing:
+        raise UnknownFile(
+            f"{header.path.name} is incomplete: its {component.name} lacks {len(missing)} of {len(wanted)} tensors "
+            f"({', '.join(missing[:3])} …). Download it again, or choose another file."
+        )
+
+
+def _converted(view: Tensor, dtype: torch.dtype, device: torch.device, channels_last: bool) -> Tensor:
+    if not view.is_floating_point():
+        return view.to(device)
+    layout = torch.channels_last if channels_last and view.ndim == 4 and view.shape[-1] > 1 else None
+    if layout is None:
+        return view.to(device, dtype)
+    return view.to(device, dtype, memory_format=layout)
+
+
+def _fill_buffers(network: nn.Module, device: torch.device) -> None:
+    """Values for the buffers that no file holds: positions count from 0.
+
+    Raises: UnknownFile if another buffer or weight was left without a value.
+    """
+    for module in network.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if buffer.is_meta and name == "position_ids":
+                positions = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)
+                module.register_buffer(name, positions, persistent=False)
+    empty = [name for name, value in (*network.named_parameters(), *network.named_buffers()) if value.is_meta]
+    if empty:
+        raise UnknownFile(f"The file gives no values for {', '.join(empty[:3])} ({len(empty)} in all).")

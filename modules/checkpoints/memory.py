@@ -1,0 +1,299 @@
+"""The models in memory: lent to one worker at a time, kept within one budget, the least recently used dropped first.
+
+The one place with device state. Switching back to a model that is still held is a look into a dictionary.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.devices import DeviceWishes, placement_for
+from modules.checkpoints.files import Header, read_header
+from modules.checkpoints.library import CheckpointInfo, Library, VaeChoice, VaeInfo
+from modules.checkpoints.load import (
+    OnProgress,
+    Placement,
+    draw_blueprint,
+    load_checkpoint,
+    load_vae,
+    silent,
+    with_vae,
+)
+from modules.terms.errors import OutOfMemory
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+KEPT_FREE = 1 << 30  # for activations, pictures and the rest of the machine
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes. `free` and `total` are the device's own; `held` is what the models kept here take."""
+
+    free: int
+    total: int
+    held: int
+
+
+@dataclass
+class _Held:
+    bundle: ModelBundle
+    stamp: tuple[int, int]
+
+
+class Models:
+    """Checkpoints of `library`, loaded when they are borrowed.
+
+    limit: how many may be held at once (`sd_checkpoints_limit`); fewer are if memory is short. on_loaded and
+    on_dropped hear of each change, on the thread that caused it.
+
+    Borrowing is exclusive: a second thread waits until the first has given back, because networks are patched while
+    they are lent; the same thread may borrow several (a refiner, a hires checkpoint).
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        wishes: DeviceWishes | None = None,
+        *,
+        limit: int = 1,
+        vae_setting: str = "Automatic",
+        vae_setting_wins: bool = True,
+        forced_vae: Path | None = None,
+        on_loaded: Callable[[ModelBundle], None] = lambda bundle: None,
+        on_dropped: Callable[[CheckpointInfo], None] = lambda info: None,
+    ) -> None:
+        self.library = library
+        self.limit = limit
+        self.vae_setting, self.vae_setting_wins, self.forced_vae = vae_setting, vae_setting_wins, forced_vae
+        self._wishes = wishes or DeviceWishes()
+        self._placement: Placement | None = None
+        self._on_loaded, self._on_dropped = on_loaded, on_dropped
+        self._turn = threading.RLock()
+        self._book = threading.Lock()
+        self._held: OrderedDict[Path, _Held] = OrderedDict()
+        self._vaes: OrderedDict[Path, tuple[tuple[int, int], AutoencoderKL]] = OrderedDict()
+        self._lent: list[Path] = []
+
+    @property
+    def placement(self) -> Placement:
+        """Device and number formats, found out when first asked for. Raises: BadRequest if the device is not there."""
+        if self._placement is None:
+            self._placement = placement_for(self._wishes)
+        return self._placement
+
+    @property
+    def device(self) -> torch.device:
+        return self.placement.device
+
+    @contextmanager
+    def borrow(
+        self, name: str | None = None, *, vae: str | None = None, on_progress: OnProgress = silent
+    ) -> Iterator[ModelBundle]:
+        """The model that `name` means (None: the one last used, else the first), for the time of the `with` block.
+
+        vae: a file name, "Automatic" or "None" for this loan; None means as the settings of this object say.
+        on_progress: hears the share loaded, 0 to 1, if something has to be loaded; may raise to stop.
+        Raises: NotFound, UnknownFile, Refused, OutOfMemory. A model that could not be loaded changes nothing held.
+        """
+        with self._turn:
+            info = self._meant(name)
+            choice = self._chosen_vae(info, vae)
+            bundle = self._bundle(info, choice, on_progress)
+            if choice.vae:
+                bundle = with_vae(bundle, self._vae(choice.vae, on_progress), choice.vae)
+            # The title changes when the hash becomes known, so the identity is that of now.
+            bundle = replace(bundle, info=info, notes=(choice.note,) if choice.note else ())
+            self._lent.append(info.path)
+            try:
+                with out_of_memory_explained(info):
+                    yield bundle
+            finally:
+                self._lent.remove(info.path)
+
+    def current(self) -> CheckpointInfo | None:
+        """The model used last, if it is still held."""
+        with self._book:
+            return next(reversed(self._held.values())).bundle.info if self._held else None
+
+    def held(self) -> tuple[CheckpointInfo, ...]:
+        """The models in memory, the one used last at the end."""
+        with self._book:
+            return tuple(entry.bundle.info for entry in self._held.values())
+
+    def unload(self, name: str | None = None) -> int:
+        """Drops the model that `name` means, or all; waits for running loans to end. Returns how many were dropped."""
+        with self._turn:
+            paths = [self.library.find(name).path] if name else list(self._held)
+            dropped = sum(self._drop(path) for path in paths if path not in self._lent)
+            if name is None:
+                self._vaes.clear()
+            trim()
+            return dropped
+
+    def use(self) -> MemoryUse:
+        """Memory of the device."""
+        with self._book:
+            held = sum(_bytes_of(entry.bundle) for entry in self._held.values())
+        free, total = device_memory(self.device)
+        return MemoryUse(free, total, held)
+
+    def needed(self, name: str | None = None) -> int:
+        """Bytes that the weights of a model will take here, from its header alone. Raises: as `borrow`."""
+        return _needed(read_header(self._meant(name).path), self.placement)
+
+    # --- inside ---
+
+    def _meant(self, name: str | None) -> CheckpointInfo:
+        if name:
+            return self.library.find(name)
+        return self.current() or self.library.find_or_first(None)[0]
+
+    def _bundle(self, info: CheckpointInfo, choice: VaeChoice, on_progress: OnProgress) -> ModelBundle:
+        stamp = _stamp(info.path)
+        entry = self._held.get(info.path)
+        if entry is not None and entry.stamp == stamp:
+            with self._book:
+                self._held.move_to_end(info.path)
+            return entry.bundle
+        if entry is not None and info.path not in self._lent:
+            self._drop(info.path)  # the file was replaced
+        self._make_room(info)
+        with out_of_memory_explained(info):
+            try:
+                # A checkpoint without a VAE inside needs the chosen one; others keep their own to come back to.
+                stand_in = self._vae(choice.vae, on_progress) if choice.vae and not _has_vae(info) else None
+                bundle = load_checkpoint(info, self.placement, vae=stand_in, on_progress=on_progress)
+            except BaseException:
+                trim()
+                raise
+        with self._book:
+            self._held[info.path] = _Held(bundle, stamp)
+        self._on_loaded(bundle)
+        return bundle
+
+    def _chosen_vae(self, info: CheckpointInfo, vae: str | None) -> VaeChoice:
+        return self.library.resolve_vae(
+            info,
+            vae if vae is not None else self.vae_setting,
+            setting_wins=True if vae is not None else self.vae_setting_wins,
+            forced=self.forced_vae,
+        )
+
+    def _vae(self, info: VaeInfo, on_progress: OnProgress) -> AutoencoderKL:
+        stamp = _stamp(info.path)
+        known = self._vaes.get(info.path)
+        if known is None or known[0] != stamp:
+            self._vaes[info.path] = known = (stamp, load_vae(info.path, self.placement, on_progress=on_progress))
+        self._vaes.move_to_end(info.path)
+        while len(self._vaes) > max(1, self.limit):
+            self._vaes.popitem(last=False)
+        return known[1]
+
+    def _make_room(self, info: CheckpointInfo) -> None:
+        """Drops the least recently used models until one more fits, by number and by memory."""
+        needed = _needed(read_header(info.path), self.placement)
+        for path in list(self._held):
+            free = device_memory(self.device)[0]
+            if len(self._held) < self.limit and needed + KEPT_FREE <= free:
+                break
+            if path not in self._lent:
+                self._drop(path)
+                trim()
+
+    def _drop(self, path: Path) -> bool:
+        with self._book:
+            entry = self._held.pop(path, None)
+        if entry is None:
+            return False
+        self._on_dropped(entry.bundle.info)
+        return True
+
+
+@contextmanager
+def out_of_memory_explained(info: CheckpointInfo) -> Iterator[None]:
+    """Inside, running out of memory becomes OutOfMemory with a way out, and what was half made is given back."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        sentence = _sentence(info)
+        error.__traceback__ = None  # its frames hold the tensors
+        trim()
+        raise OutOfMemory(sentence) from None
+    except RuntimeError as error:
+        # torch's CPU allocator raises a plain RuntimeError.
+        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+            raise
+        trim()
+        raise OutOfMemory(_sentence(info)) from None
+
+
+def _sentence(info: CheckpointInfo) -> str:
+    return (
+        f"There is not enough memory for this with {info.name}. Make the picture or the batch smaller, "
+        "unload other models, or close other programs that use the device."
+    )
+
+
+def device_memory(device: torch.device) -> tuple[int, int]:
+    """(free, total) bytes of the device; of the machine's RAM where the device has none of its own."""
+    if device.type in ("cuda", "xpu"):
+        module: Any = getattr(torch, device.type)
+        free, total = module.mem_get_info(device)
+        return int(free), int(total)
+    import psutil
+
+    ram = psutil.virtual_memory()
+    return int(ram.available), int(ram.total)
+
+
+def trim() -> None:
+    """Gives freed memory back to the system and the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        # glibc keeps what was freed below its trim threshold; 0.2 s, done only after unloading.
+        release = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if release is not None:
+            release(0)
+
+
+def _needed(header: Header, placement: Placement) -> int:
+    """Bytes of all weights in their target formats. Raises: UnknownFile."""
+    blueprint = draw_blueprint(header)
+    parts = [(blueprint.unet, placement.unet), *((part, placement.text) for part in blueprint.text)]
+    if blueprint.vae:
+        parts.append((blueprint.vae, placement.vae))
+    return sum(
+        header.tensors[piece.key].elements * dtype.itemsize for part, dtype in parts for piece in part.pieces.values()
+    )
+
+
+def _has_vae(info: CheckpointInfo) -> bool:
+    return draw_blueprint(read_header(info.path)).vae is not None
+
+
+def _bytes_of(bundle: ModelBundle) -> int:
+    networks: tuple[nn.Module, ...] = (bundle.unet, bundle.vae, *bundle.text_models)
+    return sum(weight.numel() * weight.element_size() for network in networks for weight in network.parameters())
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
