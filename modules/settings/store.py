@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from modules.settings.catalogue import Catalogue
 from modules.settings.sections import SETTINGS
@@ -15,21 +15,6 @@ from modules.settings.setting import Setting
 from modules.settings.values import accepted
 from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, Refused
-
-
-class LockFlags(Protocol):
-    """The flags of the command line that concern settings."""
-
-    @property
-    def ui_settings_file(self) -> Path: ...
-    @property
-    def freeze_settings(self) -> bool: ...
-    @property
-    def freeze_settings_in_sections(self) -> str | None: ...
-    @property
-    def freeze_specific_settings(self) -> str | None: ...
-    @property
-    def hide_ui_dir_config(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -41,16 +26,6 @@ class Locks:
     keys: frozenset[str] = frozenset()
     locations: bool = False
 
-    @classmethod
-    def from_flags(cls, flags: LockFlags) -> Locks:
-        """What the command line locks. Lists are separated by commas."""
-        return cls(
-            everything=flags.freeze_settings,
-            sections=_names(flags.freeze_settings_in_sections),
-            keys=_names(flags.freeze_specific_settings),
-            locations=flags.hide_ui_dir_config,
-        )
-
     def reason(self, setting: Setting) -> str | None:
         """The flag that forbids changing `setting`, None if it may change."""
         if self.everything:
@@ -60,10 +35,6 @@ class Locks:
         if setting.key in self.keys:
             return "--freeze-specific-settings"
         return "--hide-ui-dir-config" if self.locations and setting.location else None
-
-
-def _names(listed: str | None) -> frozenset[str]:
-    return frozenset(name.strip() for name in (listed or "").split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -94,10 +65,10 @@ class Settings(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def with_flat(self, changes: Mapping[str, Any], *, by_api: bool = False) -> Settings:
+    def with_flat(self, changes: Mapping[str, Any], *, from_api: bool = False) -> Settings:
         """A copy in which these settings have these values; text is read as the setting's type.
 
-        `by_api` leaves alone what requests cannot change. Values that are as they stand pass even where locked,
+        `from_api` leaves alone what requests cannot change. Values that are as they stand pass even where locked,
         so that clients may send back everything that they read.
         Raises: NotFound for an unknown key, BadRequest for a wrong value, Refused for a locked setting.
         """
@@ -110,7 +81,7 @@ class Settings(Mapping[str, Any]):
             kept = accepted(setting, value)
             if kept == self[key] and type(kept) is type(self[key]):
                 continue
-            if by_api and setting.api_restricted:
+            if from_api and setting.api_restricted:
                 continue
             flag = self.locks.reason(setting)
             if flag:
@@ -154,30 +125,6 @@ class Settings(Mapping[str, Any]):
             note = _set_aside(path, "it does not hold names with values")
             return cls(catalogue=catalogue, locks=locks, notes=(note,))
         return read_values(migrated(stored), catalogue, locks)
-
-
-class SettingsFile:
-    """The settings of a running studio and the file that keeps them. The one place where settings change for good."""
-
-    def __init__(self, flags: LockFlags) -> None:
-        self.path = Path(flags.ui_settings_file)
-        self.current = Settings.load(self.path, locks=Locks.from_flags(flags))
-
-    def change(self, changes: Mapping[str, Any], *, by_api: bool = False) -> tuple[str, ...]:
-        """Set and save. Returns: the keys whose value is another now.
-
-        Raises: NotFound, BadRequest, Refused; then nothing has changed. Not to be called from two threads at once.
-        """
-        after = self.current.with_flat(changes, by_api=by_api)
-        changed = tuple(after.changed_since(self.current))
-        if changed:
-            after.save(self.path)
-            self.current = after
-        return changed
-
-    def use(self, catalogue: Catalogue) -> None:
-        """From now on settings are those of `catalogue` (extensions were loaded)."""
-        self.current = self.current.with_catalogue(catalogue)
 
 
 def read_values(stored: Mapping[str, Any], catalogue: Catalogue = SETTINGS, locks: Locks | None = None) -> Settings:

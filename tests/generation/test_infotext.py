@@ -79,6 +79,7 @@ def test_no_text_makes_reading_fail(text: str) -> None:
     parse(f"{text}\n{LINE}, {text}")
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "text",
     ["a" * 10**6, "aa:b," * 10**5, "aa: " * 10**5, f"{LINE}, Ab: {'[' * 10**5}", '\\"' * 10**5, " " * 10**6 + ":"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from modules.settings.sections import SETTINGS
 from modules.settings.setting import Section, section, setting
-from modules.settings.store import Locks, Settings, SettingsFile, migrated
+from modules.settings.store import Locks, Settings, migrated
 from modules.terms.errors import BadRequest, NotFound, Refused
 
 
@@ -105,7 +104,7 @@ def test_locks_leave_the_others_free() -> None:
 
 
 def test_the_api_cannot_loosen_its_own_guard() -> None:
-    changed = Settings().with_flat({"api_forbid_local_requests": False, "s_churn": 1.0}, by_api=True)
+    changed = Settings().with_flat({"api_forbid_local_requests": False, "s_churn": 1.0}, from_api=True)
     assert changed["api_forbid_local_requests"] is True
     assert changed["s_churn"] == 1.0
     assert Settings().with_flat({"api_forbid_local_requests": False})["api_forbid_local_requests"] is False
@@ -175,32 +174,6 @@ def test_values_wait_for_the_extension_that_knows_them(tmp_path: Path) -> None:
     larger = settings.with_catalogue(SETTINGS.extended(mine))
     assert larger["my_key"] == 7
     assert larger.with_catalogue(SETTINGS)["my_key"] == 7
-
-
-@dataclass
-class Flags:
-    ui_settings_file: Path
-    freeze_settings: bool = False
-    freeze_settings_in_sections: str | None = None
-    freeze_specific_settings: str | None = None
-    hide_ui_dir_config: bool = False
-
-
-def test_the_file_follows_every_change(tmp_path: Path) -> None:
-    flags = Flags(tmp_path / "config.json", freeze_specific_settings="s_tmin, s_tmax")
-    file = SettingsFile(flags)
-    assert file.change({"s_churn": 2.0, "s_noise": 1.0}) == ("s_churn",)
-    assert SettingsFile(flags).current["s_churn"] == 2.0
-    with pytest.raises(Refused, match="s_tmax"):
-        file.change({"s_churn": 3.0, "s_tmax": 5.0})
-    assert file.current["s_churn"] == 2.0
-    assert SettingsFile(flags).current.as_json() == file.current.as_json()
-
-
-def test_nothing_changed_writes_nothing(tmp_path: Path) -> None:
-    file = SettingsFile(Flags(tmp_path / "config.json"))
-    assert file.change({"s_churn": 0.0}) == ()
-    assert not file.path.exists()
 
 
 numbers = [key for key, one in SETTINGS.items() if type(one.default) in (int, float)]
