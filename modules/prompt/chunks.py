@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from modules.prompt.attention import DOWN, UP, Segment
+from modules.prompt.attention import UP, Segment
 
 LENGTH = 75
 
@@ -36,11 +36,22 @@ class NamedVectors(Protocol):
         """How many; each takes the place of one token."""
 
 
-class VectorNames(Protocol):
-    """Finds the names of textual inversions in a row of tokens."""
+class VectorNames:
+    """The names of textual inversions as rows of tokens, found inside longer rows."""
+
+    def __init__(self, inversions: Iterable[NamedVectors], tokenize: Tokenize) -> None:
+        """Where two have the same name the later one counts; a name without tokens is never found."""
+        by_tokens = {tuple(tokenize(inversion.name)): inversion for inversion in inversions}
+        self._by_first: dict[int, list[tuple[tuple[int, ...], NamedVectors]]] = {}
+        for tokens in sorted(filter(None, by_tokens), key=len, reverse=True):
+            self._by_first.setdefault(tokens[0], []).append((tokens, by_tokens[tokens]))
 
     def find(self, tokens: Sequence[int], position: int) -> tuple[NamedVectors, int] | None:
         """What is called by the tokens from `position` on, longest name first, and how many tokens the name takes."""
+        for name, inversion in self._by_first.get(tokens[position], ()):
+            if tuple(tokens[position : position + len(name)]) == name:
+                return inversion, len(name)
+        return None
 
 
 class Fix(NamedTuple):
@@ -58,7 +69,8 @@ class Chunk(NamedTuple):
     fixes: tuple[Fix, ...] = ()
 
 
-class Chunks(NamedTuple):
+@dataclass(frozen=True)
+class Chunks:
     """At least one chunk. `count` is the number of tokens as A1111 counts: a chunk left early counts as full."""
 
     chunks: tuple[Chunk, ...]
@@ -146,7 +158,10 @@ def bracket_factor(token_text: str) -> float | None:
     """By how much the brackets in a token change the weight of what follows (`chunk_old`); None if they do not."""
     factor = 1.0
     for character in token_text:
-        factor *= {"(": UP, "]": UP, "[": DOWN, ")": DOWN}.get(character, 1.0)
+        if character in "(]":
+            factor *= UP
+        elif character in ")[":
+            factor /= UP
     return None if factor == 1.0 else factor
 
 
@@ -192,7 +207,7 @@ class _Rows:
         filled = len(self.row.tokens)
         if token == self.special.comma:
             self.last_comma = filled
-        elif filled == LENGTH and 0 <= self.last_comma and filled - self.last_comma <= self.backtrack:
+        elif filled == LENGTH and self.last_comma >= 0 and filled - self.last_comma <= self.backtrack:
             cut = self.last_comma + 1
             # The fixes of what moves stay behind, as in A1111: old pictures with an inversion there depend on it.
             moved = _Row(self.row.tokens[cut:], self.row.weights[cut:], [])

@@ -22,7 +22,8 @@ class NetworkTag:
 
     @property
     def named(self) -> Mapping[str, str]:
-        return dict((name, value) for name, _, value in (a.partition("=") for a in self.args if a.count("=") == 1))
+        splits = (arg.partition("=") for arg in self.args if arg.count("=") == 1)
+        return {name: value for name, _, value in splits}
 
     def __str__(self) -> str:
         return f"<{':'.join((self.kind, *self.args))}>"

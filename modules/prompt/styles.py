@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from modules.terms.atomic import replacing
 
 PLACE = "{prompt}"
 _COLUMNS = ("name", "prompt", "negative_prompt")
@@ -142,19 +142,12 @@ def _read(path: Path) -> list[Style]:
 
 
 def _write(path: Path, styles: Sequence[Style]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         shutil.copy(path, path.with_name(path.name + ".bak"))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(_COLUMNS)
-            writer.writerows((style.name, style.prompt, style.negative_prompt) for style in styles)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as draft, draft.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        writer.writerows((style.name, style.prompt, style.negative_prompt) for style in styles)
 
 
 def _merge(style: str, prompt: str) -> str:

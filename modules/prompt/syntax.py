@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Union
 
 # Brackets nested deeper than this are text. Nobody writes them, and readers of the tree may recurse.
 MAX_DEPTH = 50
@@ -44,7 +43,7 @@ class Alternate:
     options: tuple[Nodes, ...]
 
 
-Node = Union[str, Scheduled, Alternate]
+Node = str | Scheduled | Alternate
 Nodes = tuple[Node, ...]
 
 _SPECIAL = re.compile(r"[\\()\[\]:|]")

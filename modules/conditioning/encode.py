@@ -1,0 +1,161 @@
+"""A prompt -> what the denoiser is given, over all steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from modules.conditioning.cache import AnswerCache
+from modules.conditioning.conditioning import Composed, Conditioning, Scheduled, distinct
+from modules.conditioning.embeddings import NO_EMBEDDINGS, Embedding, EmbeddingSet
+from modules.conditioning.emphasis import Emphasis, emphasised
+from modules.prompt.attention import Segment, parse_attention
+from modules.prompt.chunks import Chunk, chunk, chunk_old, empty_chunk
+from modules.prompt.composition import split_and
+from modules.prompt.timeline import timeline
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from modules.conditioning.clip import ClipEncoder
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Over how many evaluations of the network a prompt spreads (timeline.py)."""
+
+    steps: int
+    hires_steps: int | None = None
+    use_old_scheduling: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The settings that change what a text means to the network.
+
+    networks: what else shapes the encoder's weights at the moment, such as the LoRAs and their strengths.
+    """
+
+    emphasis: Emphasis = "Original"
+    clip_skip: int = 1
+    comma_backtrack: int = 20
+    old_emphasis: bool = False
+    networks: Hashable = ()
+
+
+class PromptEncoder:
+    """The text encoders of one model, whose answers are joined; prompts in, conditionings out."""
+
+    def __init__(
+        self,
+        clips: Sequence[ClipEncoder],
+        embeddings: EmbeddingSet = NO_EMBEDDINGS,
+        cache: AnswerCache | None = None,
+    ) -> None:
+        self.clips = tuple(clips)
+        self.embeddings = embeddings
+        self.cache = AnswerCache() if cache is None else cache
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Encoder's name -> numbers per token: what an embedding must fit."""
+        return {clip.name: clip.width for clip in self.clips}
+
+    def positive(self, prompt: str, timing: Timing, reading: Reading = Reading()) -> Composed:
+        """`prompt` with its AND parts, each over the steps."""
+        parts = split_and(prompt)
+        scheduled = {text: self.negative(text, timing, reading) for text in dict.fromkeys(part.text for part in parts)}
+        return Composed(tuple((scheduled[part.text], part.weight) for part in parts))
+
+    def negative(self, prompt: str, timing: Timing, reading: Reading = Reading()) -> Scheduled:
+        """`prompt` over the steps; AND is a word like others."""
+        entries = timeline(
+            prompt, timing.steps, hires_steps=timing.hires_steps, use_old_scheduling=timing.use_old_scheduling
+        )
+        counts = Counter(entry.text for entry in entries)
+        encoded, used = self._encoded(counts, reading)
+        return Scheduled(tuple((entry.until, encoded[entry.text]) for entry in entries), used)
+
+    def empty(self, reading: Reading = Reading()) -> Conditioning:
+        """What no prompt means: one chunk."""
+        return self.negative("", Timing(1), reading).at(0)
+
+    def _encoded(self, counts: Counter[str], reading: Reading) -> tuple[dict[str, Conditioning], tuple[Embedding, ...]]:
+        """The conditioning of each text, all of one length, and the inversions they use.
+
+        `counts`: the texts of one prompt, and how many entries of its timeline say each.
+        """
+        texts = list(counts)
+        chunked = [self._chunked(texts, clip, reading) for clip in self.clips]
+        length = max(len(chunks) for by_text in chunked for chunks in by_text)
+        joined = []
+        vectors = []
+        for clip, by_text in zip(self.clips, chunked, strict=True):
+            z, pooled = _read(clip, by_text, length, list(counts.values()), reading, self.cache)
+            joined.append(z)
+            if pooled is not None:
+                vectors.append(pooled)
+        cross = torch.cat(joined, dim=-1)  # (texts, 77 * length, sum of widths)
+        vector = torch.cat(vectors, dim=-1) if vectors else None
+        used = distinct(
+            fix.inversion
+            for by_text in chunked
+            for chunks in by_text
+            for one in chunks
+            for fix in one.fixes
+            if isinstance(fix.inversion, Embedding)
+        )
+        return {
+            text: Conditioning(cross[place], None if vector is None else vector[place])
+            for place, text in enumerate(texts)
+        }, used
+
+    def _chunked(self, texts: Sequence[str], clip: ClipEncoder, reading: Reading) -> list[tuple[Chunk, ...]]:
+        """The chunks of each text."""
+        tokenizer = clip.tokenizer
+        names = self.embeddings.names(tokenizer.encode)
+        brackets = reading.emphasis != "None"
+        if reading.old_emphasis:
+            factor = tokenizer.bracket_factor if brackets else _no_bracket
+            return [chunk_old(text, tokenizer.encode, factor, tokenizer.special, names=names).chunks for text in texts]
+        return [
+            chunk(
+                parse_attention(text) if brackets else (Segment(text),),
+                tokenizer.encode,
+                tokenizer.special,
+                backtrack=reading.comma_backtrack,
+                names=names,
+            ).chunks
+            for text in texts
+        ]
+
+
+def _no_bracket(token: int) -> None:
+    """No token changes the weight of what follows."""
+
+
+def _read(
+    clip: ClipEncoder,
+    texts: Sequence[tuple[Chunk, ...]],
+    length: int,
+    counts: Sequence[int],
+    reading: Reading,
+    cache: AnswerCache,
+) -> tuple[Tensor, Tensor | None]:
+    """What `clip` says of the texts, filled up with empty chunks to `length`, weights applied.
+
+    Returns: (texts, 77 * length, width), and the pooled vectors (texts, P) of the first chunks.
+    """
+    empty = empty_chunk(clip.tokenizer.special)
+    columns = [[text[place] if place < len(text) else empty for text in texts] for place in range(length)]
+    chunks = [one for column in columns for one in column]
+    answers = clip.answers(chunks, reading.clip_skip, reading.networks, cache)
+    z = torch.stack([answer.z for answer in answers]).unflatten(0, (length, len(texts)))
+    weights = torch.tensor([one.weights for one in chunks]).unflatten(0, (length, len(texts)))
+    read = [emphasised(*column, reading.emphasis, counts) for column in zip(z, weights, strict=True)]
+    pooled = [answer.pooled for answer in answers[: len(texts)] if answer.pooled is not None]
+    return torch.cat(read, dim=1), torch.stack(pooled) if pooled else None
