@@ -1,0 +1,14 @@
+"""How one walks from noise to a latent: denoisers, guidance, noise, schedules, samplers. Torch only; no model is known.
+
+denoiser.py   what a network predicts; `Denoiser` is D(x, sigma) -> denoised, and everything that changes what is
+              denoised wraps one          levels.py     the noise a network was trained on
+guidance.py   positive and negative conditionings -> one Denoiser          inpainting.py   keeps what the mask keeps
+noise.py      one random stream per picture          brownian.py, philox.py   two of its sources
+schedule.py   schedules/*    which noise levels are walked          route.py   what one run walks, txt2img and img2img
+sampler.py    samplers/*     how they are walked          sample.py   one run, from the start latent to the last
+"""
+
+# Both registries fill when their folders are imported; importing any part of the room fills them.
+from modules.diffusion import samplers, schedules
+
+__all__ = ["samplers", "schedules"]
