@@ -260,14 +260,15 @@ def _load_pickle(path: Path) -> object:
 def _inert_stand_ins() -> list[Any]:
     """Classes that old training programs left in their checkpoints beside the tensors; each becomes an empty shell."""
     import numpy
-    from numpy._core.multiarray import scalar as numpy_scalar  # type: ignore[attr-defined]
 
     shell = type("TrainingCallback", (), {})
+    scalar = numpy.float64(0).__reduce__()[0]  # numpy 1 and 2 keep it in different modules
     return [
         (shell, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
         (shell, "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint"),
         (numpy.dtype, "numpy.dtype"),
-        (numpy_scalar, "numpy.core.multiarray.scalar"),
+        (scalar, "numpy.core.multiarray.scalar"),
+        (scalar, "numpy._core.multiarray.scalar"),
         *(type(numpy.dtype(name)) for name in ("float64", "float32", "int64", "int32")),
     ]
 
