@@ -40,6 +40,11 @@ class Environment:
             return Path(sysconfig.get_path("purelib"))
         return next(self.folder.glob("lib/python3*/site-packages"), self.folder / "Lib" / "site-packages")
 
+    def names(self, *patterns: str) -> list[str]:
+        """The installed packages whose names, as folders spell them, match one of `patterns`."""
+        found = [path for pattern in patterns for path in self.packages.glob(f"{pattern}-*.dist-info")]
+        return [path.name.split("-")[0] for path in found]
+
     def version_of(self, package: str) -> str:
         """The installed version of `package`, '' if it is not there."""
         found = next(self.packages.glob(f"{package}-*.dist-info"), None)

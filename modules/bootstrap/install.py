@@ -22,6 +22,7 @@ from modules.bootstrap.stamp import Stamp
 LIBRARIES_GB = 0.9
 LOCK = "requirements.lock"
 TORCH_PIN = "torch-pin.txt"
+VISION = ("spandrel",)  # what requirements-vision.txt names
 
 # What PyTorch says of itself once it is installed. torchvision is used, not only looked up: one that was built for
 # another torch installs without a complaint and fails at its first operator.
@@ -73,7 +74,9 @@ def install(
         known = stamp.read(env.folder)
         if known and not known.finished:
             say("Going on with an installation that was not finished.")
-        build = builds.choose(machine.look(), environ)
+        if known and not wanted.choice and not renew_torch:
+            wanted = replace(wanted, choice=known.choice)
+        build = builds.choose(machine.look(), {**environ, **wanted.choice})
         wanted = replace(wanted, tests=testing or bool(known and known.tests))
         steps = Steps(5 if testing else 4)
 
@@ -120,7 +123,7 @@ def with_torch(
     foreign = known.build != name if known and known.build else present.split("+")[0] != build.pair[0]
     if present and (renew or foreign):
         say(f"PyTorch {present} makes room.")
-        packages.uninstall("torch", "torchvision")
+        packages.uninstall(*env.names("torch", "torchvision", "triton", "pytorch_triton*", "nvidia_*", "cuda_*"))
     wanted = replace(wanted, build=name)
     stamp.write(env.folder, wanted)
     if build.command:
@@ -194,9 +197,11 @@ def examined(env: Environment, packages: Packages, build: Build, skip_card: bool
     if facts["vision"]:
         if env.version_of("torchvision"):
             packages.uninstall("torchvision")  # transformers would import it, and fail
+        if stranded := env.names(*VISION):
+            packages.uninstall(*stranded)
         remarks.append(
             f"no torchvision fits PyTorch {facts['torch']}: upscalers that need it (ESRGAN and its family) are off. "
-            "Without TORCH_COMMAND, --reinstall-torch installs a matching pair."
+            "--reinstall-torch without TORCH_COMMAND installs a matching pair."
         )
     for card in facts["unserved"]:
         remarks.append(f"this PyTorch has no kernels for {card}; TORCH_INDEX_URL={builds.PYTORCH}cu126 has them.")

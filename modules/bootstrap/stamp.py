@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 STAMP = "atelier.json"
@@ -25,32 +25,39 @@ class Stamp:
     """One installation. `finished` is false from its first step to its last, so that a killed one is noticed.
 
     `requirements` and `machine` are fingerprints of what was asked for and of the hardware, `build` names the build of
-    PyTorch that was chosen, `torch` its version as installed. `remarks` are shown at every start. `tests`: extras too.
+    PyTorch that was chosen, `torch` its version as installed. `choice` holds the variables by which the user chose it.
+    `remarks` are shown at every start. `tests`: extras too.
     """
 
     requirements: str
     machine: str
     interpreter: str
     build: str
+    choice: Mapping[str, str] = field(default_factory=dict)
     finished: bool = False
     torch: str = ""
     remarks: tuple[str, ...] = ()
     tests: bool = False
 
     def fits(self, other: Stamp) -> bool:
-        """Whether nothing needs to be installed where `other` is wanted."""
+        """Whether nothing needs to be installed where `other` is wanted. Who chooses nothing keeps what is there."""
+        if other.choice and other.choice != self.choice:
+            return False
         wanted = (other.requirements, other.machine, other.interpreter, True)
         return (self.requirements, self.machine, self.interpreter, self.finished) == wanted
 
 
-def fingerprint(root: Path, environ: Mapping[str, str]) -> str:
-    """A hash of everything that decides what gets installed, but for the hardware."""
+def fingerprint(root: Path) -> str:
+    """A hash of the files that decide what gets installed."""
     digest = hashlib.sha256()
     for name in REQUIREMENTS:
         digest.update(name.encode() + b"\0" + (root / name).read_bytes())
-    for name in CHOICES:
-        digest.update(f"{name}={environ.get(name, '').strip()}\0".encode())
     return digest.hexdigest()
+
+
+def choice(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the user says about PyTorch, by variable; {} where nothing."""
+    return {name: value for name in CHOICES if (value := environ.get(name, "").strip())}
 
 
 def read(folder: Path) -> Stamp | None:

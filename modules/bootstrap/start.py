@@ -43,7 +43,7 @@ def prepared(
     env: Environment, known: Stamp | None, root: Path, environ: Mapping[str, str], testing: bool, renew_torch: bool
 ) -> Stamp:
     """The stamp of a finished installation: `known` if it fits, else that of one made now. Raises: SetupError."""
-    wanted = Stamp(stamp.fingerprint(root, environ), machine.signature(), env.interpreter, build="")
+    wanted = Stamp(stamp.fingerprint(root), machine.signature(), env.interpreter, "", stamp.choice(environ))
     if known and known.fits(wanted) and env.python.exists() and not renew_torch and (known.tests or not testing):
         return known
     from modules.bootstrap.install import install  # only now: it brings subprocess, urllib and threads along

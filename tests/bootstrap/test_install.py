@@ -59,13 +59,14 @@ def installed_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A clone whose requirements are tiny, installed by its own webui.sh."""
     target = tmp_path_factory.mktemp("clone")
     shelf = target / "shelf"
-    wheel(shelf, "torch", PAIR[0], TORCH.format(version=PAIR[0]))
+    wheel(shelf, "torch", PAIR[0], TORCH.format(version=PAIR[0]), needs="nvidia_something")
+    wheel(shelf, "nvidia_something", "1.0")
     wheel(shelf, "torchvision", PAIR[1], VISION, needs=f"torch=={PAIR[0]}")
     wheel(shelf, "torch", "9.0", TORCH.format(version="9.0"))
     wheel(shelf, "torchvision", "9.0", BROKEN_VISION, needs="torch==9.0")
     for version in ("1.0", "1.1", "2.0"):
         wheel(shelf, "library", version, f"version = '{version}'\n")
-    wheel(shelf, "needs_vision", "1.0", "import torchvision\n", needs="torchvision")
+    wheel(shelf, "spandrel", "1.0", "import torchvision\n", needs="torchvision")
     wheel(shelf, "data_only", "1.0", needs="cannot-be-found")
     wheel(shelf, "test_extra", "1.0")
     (target / "modules").mkdir()
@@ -74,7 +75,7 @@ def installed_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         shutil.copy2(root / name, target / name)
     for name, text in {
         "requirements.txt": "library>=1,<2\n",
-        "requirements-vision.txt": "needs_vision\n",
+        "requirements-vision.txt": "spandrel\n",
         "requirements-data.txt": "data_only==1.0\n",
         "requirements-test.txt": "test_extra\n",
         "requirements.lock": "# tested\nlibrary==1.0\n",
@@ -117,7 +118,7 @@ def installed(target: Path) -> set[str]:
 
 
 def test_a_fresh_clone_gets_the_pair_the_lock_and_the_rest(clone: Path) -> None:
-    assert {f"torch-{PAIR[0]}", f"torchvision-{PAIR[1]}", "needs_vision-1.0", "data_only-1.0"} <= installed(clone)
+    assert {f"torch-{PAIR[0]}", f"torchvision-{PAIR[1]}", "spandrel-1.0", "data_only-1.0"} <= installed(clone)
     assert not any(name.startswith("test_extra") for name in installed(clone))
     written = stamp.read(clone / "venv")
     assert written is not None
@@ -165,10 +166,12 @@ def test_a_torch_without_a_fitting_torchvision_says_so_until_there_is_a_pair(clo
     own = {"TORCH_COMMAND": "pip install torch==9.0"}
     first, second = start(clone, **own), start(clone, **own)
     assert first.stdout.splitlines()[-1] == "torch 9.0 library 1.0"
-    assert not any(name.startswith("torchvision") for name in installed(clone))
+    assert not any(name.startswith(("torchvision", "spandrel", "nvidia_")) for name in installed(clone))
     assert len(second.stdout.splitlines()) == 2
     assert second.stdout.startswith("Note: no torchvision fits PyTorch 9.0")
-    without = start(clone)
+    kept = start(clone, TORCH_INDEX_URL="")
+    assert kept.stdout == second.stdout
+    without = start(clone, "--reinstall-torch")
     assert without.stdout.splitlines()[-1] == f"torch {PAIR[0]} library 1.0"
     assert {f"torch-{PAIR[0]}", f"torchvision-{PAIR[1]}"} <= installed(clone)
     assert "Note" not in without.stdout

@@ -38,7 +38,7 @@ def pretend_installed(target: Path, **changes: object) -> Path:
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/python").symlink_to(sys.executable)
     env = environment.locate(target, {})
-    fitting = Stamp(stamp.fingerprint(target, {}), machine.signature(), env.interpreter, "cpu", finished=True)
+    fitting = Stamp(stamp.fingerprint(target), machine.signature(), env.interpreter, "cpu", finished=True)
     stamp.write(folder, replace(fitting, **changes))  # type: ignore[arg-type]
     return folder
 
@@ -98,8 +98,10 @@ def test_a_stamp_that_does_not_fit_leads_to_the_installation(root: Path, tmp_pat
 @pytest.mark.parametrize("variable", ["TORCH_COMMAND", "TORCH_INDEX_URL"])
 def test_another_choice_of_pytorch_is_noticed(root: Path, tmp_path: Path, variable: str) -> None:
     target = clone(root, tmp_path)
-    pretend_installed(target)
+    pretend_installed(target, choice={variable: "mine"})
     assert start(target, **{variable: "other"}).returncode == 1
+    assert start(target, **{variable: "mine"}).returncode == 0
+    assert start(target).returncode == 0  # who chooses nothing keeps what is there
 
 
 @posix
