@@ -1,0 +1,70 @@
+"""txt2img, img2img and png-info. A generation is a job like any other: the route submits it and waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastapi import APIRouter, Request
+
+from modules.generation.infotext import parse
+from modules.imaging.metadata import read_metadata
+from modules.sdapi.answer import generation_answer
+from modules.sdapi.failures import raise_unless_done
+from modules.sdapi.images import bytes_of, open_image
+from modules.sdapi.needs import Studio
+from modules.sdapi.schemas import (
+    GenerationAnswer,
+    GenerationBody,
+    Img2ImgBody,
+    PngInfoAnswer,
+    PngInfoBody,
+    Txt2ImgBody,
+)
+from modules.sdapi.security import client_of
+from modules.sdapi.translate import img2img_request, txt2img_request
+from modules.terms.request import GenerationRequest
+
+T = TypeVar("T", bound=GenerationBody)
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter(prefix="/sdapi/v1", tags=["generation"])
+
+    async def generate(
+        body: T, kind: str, to_request: Callable[[T, Studio], GenerationRequest], client: str
+    ) -> GenerationAnswer:
+        # Threads for what decodes pictures or touches the disk; the wait itself costs none. A client that goes away
+        # leaves its job in the queue, and may come back for it by its task id.
+        request = await asyncio.to_thread(to_request, body, studio)
+        job = await asyncio.to_thread(
+            lambda: studio.submit(
+                request,
+                kind,
+                client=client,
+                task_id=body.force_task_id,
+                options={"save_samples": body.save_images, "save_grid": body.save_images},
+            )
+        )
+        finished = raise_unless_done(await studio.jobs.wait_async(job.id))
+        return await asyncio.to_thread(generation_answer, finished, body, studio.version)
+
+    @router.post("/txt2img")
+    async def txt2img(body: Txt2ImgBody, request: Request) -> GenerationAnswer:
+        """Draw pictures from a prompt. Answers when they are done."""
+        return await generate(body, "txt2img", txt2img_request, client_of(request))
+
+    @router.post("/img2img")
+    async def img2img(body: Img2ImgBody, request: Request) -> GenerationAnswer:
+        """Draw pictures from pictures, whole or where a mask is white. Answers when they are done."""
+        return await generate(body, "img2img", img2img_request, client_of(request))
+
+    @router.post("/png-info")
+    def png_info(body: PngInfoBody) -> PngInfoAnswer:
+        """What a picture says about how it was made."""
+        found = read_metadata(open_image(bytes_of(body.image, studio.settings)))
+        parsed = parse(found.text, settings=studio.settings, styles=studio.styles) if found.text else {}
+        return PngInfoAnswer(info=found.text or "", items=dict(found.items), parameters=parsed)
+
+    return router

@@ -1,0 +1,59 @@
+"""What this room needs of the studio, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from modules.prompt.styles import StyleBook
+from modules.settings.store import Settings
+from modules.studio.flag_table import Flags
+from modules.studio.job import Job
+from modules.studio.jobs import Jobs
+from modules.terms.request import GenerationRequest
+
+
+class Studio(Protocol):
+    """See studio/studio.py, which is one."""
+
+    @property
+    def flags(self) -> Flags: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def styles(self) -> StyleBook: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def engine_state(self) -> str: ...
+
+    def submit(
+        self,
+        request: GenerationRequest,
+        kind: str = "txt2img",
+        *,
+        client: str = "",
+        task_id: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job: ...
+
+    def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]: ...
+
+    def details(self, name: str) -> list[dict[str, Any]]: ...
+
+    def refresh(self, name: str) -> list[str]: ...
+
+    def memory(self) -> dict[str, Any]: ...
+
+    def unload(self) -> None: ...
+
+    def reload(self) -> None: ...
+
+    def stop(self, restart: bool = False) -> None: ...

@@ -1,0 +1,125 @@
+"""A real server on a free port, over a studio whose pictures are plain colours."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import uvicorn
+from PIL import Image
+
+from modules.imaging.files import save_image
+from modules.prompt.styles import StyleBook
+from modules.sdapi.server import guarded, make_app
+from modules.studio import listings
+from modules.studio.flag_table import Flags
+from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
+from modules.studio.record import record_of
+from modules.studio.settings_file import SettingsFile
+from modules.terms.errors import BadRequest
+from modules.terms.progress import Progress
+from modules.terms.request import GenerationRequest
+from modules.terms.result import GeneratedImage, GenerationResult
+
+
+class QueueStudio:
+    """Everything of the studio but the drawing. `draw_step` may be set to hold a job up at its steps."""
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
+        self.version = "test"
+        self.engine_state = "ready"
+        self._settings_file = SettingsFile(flags)
+        self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
+        self.library = SimpleNamespace(checkpoints=(), vaes=())
+        self.draw_step: Callable[[Job, int], None] = lambda job, step: None
+        self.stopped: list[bool] = []
+        self.jobs = Jobs(flags.data_dir / "jobs", self._run)
+        self.jobs.start()
+
+    @property
+    def settings(self) -> Any:
+        return self._settings_file.current
+
+    def submit(self, request: GenerationRequest, kind: str = "txt2img", **options: Any) -> Job:
+        request.check()
+        return self.jobs.submit(request, kind, **options)
+
+    def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]:
+        return self._settings_file.change(values, from_api=from_api)
+
+    def details(self, name: str) -> list[dict[str, Any]]:
+        return listings.details(self, name)  # type: ignore[arg-type]
+
+    def refresh(self, name: str) -> list[str]:
+        return listings.refresh(self, name)  # type: ignore[arg-type]
+
+    def memory(self) -> dict[str, Any]:
+        return {"ram": {"free": 1, "used": 1, "total": 2}, "cuda": {"error": "unavailable"}}
+
+    def unload(self) -> None: ...
+
+    def reload(self) -> None: ...
+
+    def stop(self, restart: bool = False) -> None:
+        self.stopped.append(restart)
+
+    def _run(self, job: Job, watch: JobWatch) -> Outcome:
+        request: GenerationRequest = job.request
+        if request.prompt.startswith("fail"):
+            raise BadRequest("This prompt cannot be drawn.")
+        for step in range(1, request.steps + 1):
+            self.draw_step(job, step)
+            watch(Progress("sampling", step, request.steps), lambda: Image.new("RGB", (8, 8), "red"))
+        seed = request.seed if request.seed >= 0 else 7
+        images, paths = [], []
+        for number in range(request.batch_size * request.n_iter):
+            picture = Image.new("RGB", (request.width, request.height), (seed % 256, number, 0))
+            text = f"{request.prompt}\nSteps: {request.steps}, Sampler: {request.sampler}, Seed: {seed + number}"
+            images.append(GeneratedImage(picture, request.prompt, request.negative_prompt, seed + number, 1, text))
+            paths.append(save_image(picture, watch.folder / f"{number}.png", text))
+        seeds = tuple(range(seed, seed + len(images)))
+        model = {"name": "plain", "hash": "0123456789"}
+        result = GenerationResult(request, tuple(images), seeds, seeds, model=model)
+        settings = self.settings.with_flat(request.settings)
+        return Outcome(record_of(result, paths, settings=settings))
+
+
+@dataclasses.dataclass
+class Server:
+    """A running server. `client` speaks to it."""
+
+    url: str
+    client: httpx.Client
+    studio: QueueStudio
+
+
+@contextmanager
+def serving(folder: Path, **flags: Any) -> Iterator[Server]:
+    """A server whose data lie in `folder`, started with `flags`."""
+    studio = QueueStudio(Flags(data_dir=folder, **flags))
+    app = guarded(make_app(studio), studio.flags)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield Server(url, client, studio)
+    finally:
+        studio.draw_step = lambda job, step: None
+        studio.jobs.close()
+        server.should_exit = True
+        thread.join(10)
