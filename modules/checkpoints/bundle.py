@@ -14,6 +14,7 @@ from modules.checkpoints.family import Blueprint, Family, Variant
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.library import CheckpointInfo, VaeInfo
 from modules.checkpoints.sidecar import PredictionName
+from modules.conditioning.clip import ClipEncoder
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.levels import NoiseLevels
 from modules.terms.errors import BrokenResult
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class ModelBundle:
     """What was loaded from one checkpoint. Frozen, but the networks are shared: whoever changes weights undoes it.
 
-    unet, vae: diffusers' networks. text_models: transformers' text encoders, in the order in which they are joined.
+    unet, vae: diffusers' networks. clips: the text encoders, in the order in which they are joined.
     levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the UNet.
     vae_info: the VAE that replaces the checkpoint's own, else None. notes: sentences for the user about the loading.
     """
@@ -36,7 +37,7 @@ class ModelBundle:
     blueprint: Blueprint
     unet: UNet2DConditionModel
     vae: AutoencoderKL
-    text_models: tuple[nn.Module, ...]
+    clips: tuple[ClipEncoder, ...]
     levels: NoiseLevels
     latent: LatentFormat
     prediction: PredictionName
@@ -53,6 +54,11 @@ class ModelBundle:
     def variant(self) -> Variant:
         """What the input channels beyond the latent hold: "" (there are none), "inpaint", "edit", "depth"."""
         return self.blueprint.variant
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Every network: UNet, VAE, text encoders."""
+        return (self.unet, self.vae, *(clip.model for clip in self.clips))
 
     @property
     def extra_channels(self) -> int:

@@ -90,6 +90,22 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class TextPart:
+    """A text encoder and how the family listens to it; the fields are those of `conditioning.clip.ClipEncoder`.
+
+    open_clip: which tokenizer it was trained with.
+    """
+
+    component: Component[nn.Module]
+    name: str
+    layer: int = 1
+    skippable: bool = True
+    final_norm: bool = True
+    pooled: Literal["no", "hidden", "projected"] = "no"
+    open_clip: bool = False
+
+
+@dataclass(frozen=True)
 class Blueprint:
     """Everything about one file that loading needs, decided from header and sidecar alone.
 
@@ -99,7 +115,7 @@ class Blueprint:
 
     family: Family
     unet: Component[UNet2DConditionModel]
-    text: tuple[Component[nn.Module], ...]
+    text: tuple[TextPart, ...]
     vae: Component[AutoencoderKL] | None
     latent: LatentFormat
     prediction: PredictionName
@@ -110,7 +126,7 @@ class Blueprint:
 
     @property
     def components(self) -> tuple[Component[Any], ...]:
-        return (self.unet, *self.text, *((self.vae,) if self.vae else ()))
+        return (self.unet, *(part.component for part in self.text), *((self.vae,) if self.vae else ()))
 
 
 @dataclass(frozen=True)

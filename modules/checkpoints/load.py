@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +17,19 @@ from torch import Tensor, nn
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.components import Component, Piece
 from modules.checkpoints.families import known_families
-from modules.checkpoints.family import Blueprint
+from modules.checkpoints.family import Blueprint, TextPart
 from modules.checkpoints.files import Header, StateDict, open_tensors
 from modules.checkpoints.kl_vae import vae_component
 from modules.checkpoints.library import CheckpointInfo, VaeInfo, info_of_file
 from modules.checkpoints.sidecar import read_sidecar
+from modules.conditioning.clip import ClipEncoder
+from modules.conditioning.tokenizer import clip_tokenizer
 from modules.diffusion.levels import NoiseLevels
 from modules.terms.errors import UnknownFile
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from transformers import CLIPTextModel
 
 OnProgress = Callable[[float], None]
 Network = TypeVar("Network", bound=nn.Module)
@@ -75,11 +78,11 @@ def load_checkpoint(
         raise UnknownFile(
             f"{info.name} has no VAE inside. Put a VAE for {blueprint.family.name} into models/VAE and choose it."
         )
-    parts = [blueprint.unet, *blueprint.text, *([blueprint.vae] if vae is None and blueprint.vae else [])]
-    total = sum(state.header.tensors[piece.key].nbytes for part in parts for piece in part.pieces.values())
+    own = [part for part in blueprint.components if part is not blueprint.vae or vae is None]
+    total = sum(state.header.tensors[piece.key].nbytes for part in own for piece in part.pieces.values())
     reporter = _Reporter(on_progress, max(1, total))
     unet = place(blueprint.unet, state, placement.unet, placement.device, reporter)
-    text = [place(part, state, placement.text, placement.device, reporter) for part in blueprint.text]
+    clips = tuple(_encoder(part, state, placement, reporter) for part in blueprint.text)
     if vae is None and blueprint.vae:
         vae = place(
             blueprint.vae, state, placement.vae, placement.device, reporter, channels_last=placement.vae_channels_last
@@ -90,12 +93,28 @@ def load_checkpoint(
         blueprint=blueprint,
         unet=unet,
         vae=vae,
-        text_models=tuple(text),
+        clips=clips,
         levels=noise_levels(state, blueprint),
         latent=blueprint.latent,
         prediction=blueprint.prediction,
         device=placement.device,
         dtype=placement.unet,
+    )
+
+
+def _encoder(part: TextPart, state: StateDict, placement: Placement, on_bytes: Callable[[int], None]) -> ClipEncoder:
+    model = place(part.component, state, placement.text, placement.device, on_bytes)
+    stat = state.header.path.stat()
+    return ClipEncoder(
+        cast("CLIPTextModel", model),
+        clip_tokenizer(open_clip=part.open_clip),
+        name=part.name,
+        layer=part.layer,
+        skippable=part.skippable,
+        final_norm=part.final_norm,
+        pooled=part.pooled,
+        # What was asked of these weights stays answered when the model is dropped and loaded again.
+        identity=(str(state.header.path), stat.st_mtime_ns, stat.st_size, part.name),
     )
 
 

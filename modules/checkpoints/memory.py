@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.devices import DeviceWishes, placement_for
@@ -103,17 +102,28 @@ class Models:
 
     @contextmanager
     def borrow(
-        self, name: str | None = None, *, vae: str | None = None, on_progress: OnProgress = silent
+        self,
+        name: str | CheckpointInfo | None = None,
+        *,
+        vae: str | None = None,
+        vae_wins: bool | None = None,
+        on_progress: OnProgress = silent,
     ) -> Iterator[ModelBundle]:
         """The model that `name` means (None: the one last used, else the first), for the time of the `with` block.
 
-        vae: a file name, "Automatic" or "None" for this loan; None means as the settings of this object say.
+        vae, vae_wins: a file name, "Automatic" or "None", and whether it beats what stands beside the checkpoint, for
+        this loan; None means as the settings of this object say.
         on_progress: hears the share loaded, 0 to 1, if something has to be loaded; may raise to stop.
         Raises: NotFound, UnknownFile, Refused, OutOfMemory. A model that could not be loaded changes nothing held.
         """
         with self._turn:
             info = self._meant(name)
-            choice = self._chosen_vae(info, vae)
+            choice = self.library.resolve_vae(
+                info,
+                self.vae_setting if vae is None else vae,
+                setting_wins=self.vae_setting_wins if vae_wins is None else vae_wins,
+                forced=self.forced_vae,
+            )
             bundle = self._bundle(info, choice, on_progress)
             if choice.vae:
                 bundle = with_vae(bundle, self._vae(choice.vae, on_progress), choice.vae)
@@ -159,7 +169,9 @@ class Models:
 
     # --- inside ---
 
-    def _meant(self, name: str | None) -> CheckpointInfo:
+    def _meant(self, name: str | CheckpointInfo | None) -> CheckpointInfo:
+        if isinstance(name, CheckpointInfo):
+            return name
         if name:
             return self.library.find(name)
         return self.current() or self.library.find_or_first(None)[0]
@@ -186,14 +198,6 @@ class Models:
             self._held[info.path] = _Held(bundle, stamp)
         self._on_loaded(bundle)
         return bundle
-
-    def _chosen_vae(self, info: CheckpointInfo, vae: str | None) -> VaeChoice:
-        return self.library.resolve_vae(
-            info,
-            vae if vae is not None else self.vae_setting,
-            setting_wins=True if vae is not None else self.vae_setting_wins,
-            forced=self.forced_vae,
-        )
 
     def _vae(self, info: VaeInfo, on_progress: OnProgress) -> AutoencoderKL:
         stamp = _stamp(info.path)
@@ -277,11 +281,11 @@ def trim() -> None:
 def _needed(header: Header, placement: Placement) -> int:
     """Bytes of all weights in their target formats. Raises: UnknownFile."""
     blueprint = draw_blueprint(header)
-    parts = [(blueprint.unet, placement.unet), *((part, placement.text) for part in blueprint.text)]
-    if blueprint.vae:
-        parts.append((blueprint.vae, placement.vae))
+    formats = {"UNet": placement.unet, "VAE": placement.vae}
     return sum(
-        header.tensors[piece.key].elements * dtype.itemsize for part, dtype in parts for piece in part.pieces.values()
+        header.tensors[piece.key].elements * formats.get(part.name, placement.text).itemsize
+        for part in blueprint.components
+        for piece in part.pieces.values()
     )
 
 
@@ -290,8 +294,7 @@ def _has_vae(info: CheckpointInfo) -> bool:
 
 
 def _bytes_of(bundle: ModelBundle) -> int:
-    networks: tuple[nn.Module, ...] = (bundle.unet, bundle.vae, *bundle.text_models)
-    return sum(weight.numel() * weight.element_size() for network in networks for weight in network.parameters())
+    return sum(weight.numel() * weight.element_size() for one in bundle.networks for weight in one.parameters())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -113,7 +113,7 @@ def test_text_encoder_comes_back(tmp_path: Path, prefix: str) -> None:
     path = write_sd1(tmp_path / "tiny.safetensors", tiny)
     tensors = {key.replace("transformer.text_model.", f"transformer.{prefix}"): t for key, t in load_file(path).items()}
     save_file(tensors, path)
-    (model,) = load_checkpoint(path).text_models
+    model = load_checkpoint(path).clips[0].model
     assert (model.config.num_hidden_layers, model.config.num_attention_heads) == (3, 2)
     tokens = torch.randint(0, 600, (2, 77))
     with torch.inference_mode():
@@ -139,7 +139,7 @@ def test_sidecar_tells_what_tensors_do_not_show(tmp_path: Path) -> None:
     tokens = torch.randint(0, 600, (1, 77))
     with torch.inference_mode():
         assert difference(bundle.predict(x, timestep, cross), tiny.unet(x, timestep, cross).sample) <= 1e-5
-        text = bundle.text_models[0](tokens).last_hidden_state
+        text = bundle.clips[0].model(tokens).last_hidden_state
         assert difference(text, tiny.text(tokens).last_hidden_state) <= 1e-5
 
 
@@ -262,7 +262,7 @@ def test_reference_models_are_recognised(parity: Path, file: str) -> None:
     blueprint = draw_blueprint(read_header(parity / "models" / "Stable-diffusion" / f"{file}.safetensors"))
     assert blueprint.family.name == "SD 1.x"
     assert blueprint.unet.config["block_out_channels"] == [32, 64, 128, 128]
-    assert blueprint.text[0].config["num_attention_heads"] == 4
+    assert blueprint.text[0].component.config["num_attention_heads"] == 4
 
 
 def test_reference_forward_passes_agree(parity: Path) -> None:

@@ -219,8 +219,7 @@ def test_other_errors_pass(models: Models) -> None:
 
 def test_the_need_is_known_before_loading(models: Models) -> None:
     with models.borrow("b") as bundle:
-        networks = (bundle.unet, bundle.vae, *bundle.text_models)
-        held = sum(weight.numel() * weight.element_size() for one in networks for weight in one.parameters())
+        held = sum(weight.numel() * weight.element_size() for one in bundle.networks for weight in one.parameters())
         assert models.needed("b") == held == models.use().held
 
 
@@ -242,7 +241,7 @@ def test_the_cpu_computes_in_full_precision(folder: Path) -> None:
     placement = placement_for(DeviceWishes("cpu"))
     assert {placement.unet, placement.text, placement.vae} == {torch.float32}
     bundle = load_checkpoint(folder / "b.safetensors", placement)
-    weights = [*bundle.unet.parameters(), *bundle.vae.parameters(), *bundle.text_models[0].parameters()]
+    weights = [weight for one in bundle.networks for weight in one.parameters()]
     assert {weight.dtype for weight in weights} == {torch.float32}
     convolution = bundle.vae.decoder.conv_in.weight
     assert convolution.is_contiguous(memory_format=torch.channels_last)

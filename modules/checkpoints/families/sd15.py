@@ -4,7 +4,7 @@ InstructPix2Pix (8) included."""
 from __future__ import annotations
 
 from modules.checkpoints.clip_text import text_component
-from modules.checkpoints.family import All, AnyOf, Blueprint, Family, Has
+from modules.checkpoints.family import All, AnyOf, Blueprint, Family, Has, TextPart
 from modules.checkpoints.files import Header
 from modules.checkpoints.hints import (
     latent_of,
@@ -30,7 +30,7 @@ def draw(header: Header, sidecar: Sidecar) -> Blueprint:
     return Blueprint(
         family=FAMILY,
         unet=unet,
-        text=(text_component(header, TEXT, sidecar.text),),
+        text=(TextPart(text_component(header, TEXT, sidecar.text), "clip_l"),),
         vae=vae,
         latent=latent_of(header, sidecar, SD1_LATENT, vae),
         prediction=said_prediction(header, sidecar) or "epsilon",
