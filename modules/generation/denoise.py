@@ -1,0 +1,210 @@
+"""One pass: prompts and noise in, clean latents out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from torch import Tensor
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.conditioning.conditioning import Composed, Scheduled
+from modules.diffusion.denoiser import PREDICTIONS, Denoiser, Predictor
+from modules.diffusion.guidance import Extra, Guided
+from modules.diffusion.inpainting import Inpainted
+from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
+from modules.diffusion.route import Route, plan
+from modules.diffusion.sample import sample
+from modules.diffusion.sampler import Sampler, StepInfo
+from modules.diffusion.schedule import Schedule
+from modules.generation.preview import preview_image
+from modules.generation.switches import (
+    BentLevels,
+    Settings,
+    guidance_settings,
+    levels_under,
+    sampler_options,
+    schedule_settings,
+)
+from modules.terms.errors import BrokenResult, Cancelled, Stopped
+from modules.terms.progress import Progress, Watcher
+from modules.terms.request import GenerationRequest
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a pass starts from beyond noise. Without `latents` it is pure noise.
+
+    latents: (B, C, h, w), clean. paint: broadcastable to them, 1 where the pass may paint; None: everywhere.
+    extra: channels beside the latents, for models that have such. noise_multiplier: times the start noise.
+    """
+
+    latents: Tensor | None = None
+    paint: Tensor | None = None
+    extra: Extra | None = None
+    noise_multiplier: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How one pass walks. `strength` None: from pure noise. `number` of `passes` places it in the job's progress."""
+
+    sampler: Sampler
+    schedule: Schedule
+    steps: int
+    width: int
+    height: int
+    strength: float | None = None
+    exact_steps: bool = False
+    number: int = 0
+    passes: int = 1
+
+    def route(self, bundle: ModelBundle, bent: BentLevels, settings: Settings) -> Route:
+        return plan(
+            self.sampler,
+            self.schedule,
+            self.steps,
+            bent.levels,
+            settings=schedule_settings(settings, bundle.family.name),
+            strength=self.strength,
+            exact_steps=self.exact_steps,
+        )
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is asked of each picture. `empty`: (T, D), the empty prompt, for padding."""
+
+    positive: Sequence[Composed]
+    negative: Sequence[Scheduled]
+    empty: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """Clean latents (B, C, h, w). `stopped`: why the walk ended early, if it did; the latents are then the last guess.
+
+    `recorded`: infotext entries of what bent this pass.
+    """
+
+    latents: Tensor
+    stopped: Stopped | None = None
+    recorded: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Follower:
+    """Tells the watcher of every step, and keeps the newest guess for the case that it says stop."""
+
+    walk: Pass
+    bundle: ModelBundle
+    watch: Watcher
+    steps: int
+    last: Tensor | None = None
+
+    def __call__(self, step: StepInfo) -> None:
+        self.last = step.denoised
+        progress = Progress("sampling", step.index + 1, max(self.steps, step.total), self.walk.number, self.walk.passes)
+        self.watch(progress, self._preview(step.denoised))
+
+    def _preview(self, latents: Tensor) -> Callable[[], Any]:
+        latent = self.bundle.latent
+        return lambda: preview_image(latents, latent.rgb_factors, latent.rgb_bias)
+
+
+def noise_for(
+    request: GenerationRequest, settings: Settings, seeds: Sequence[int], subseeds: Sequence[int], bundle: ModelBundle
+) -> Callable[[int, int], ImageNoise]:
+    """The random streams of a batch, for a picture of a given width and height in pixels."""
+    downscale = bundle.latent.downscale
+    resize = (request.seed_resize_from_h // downscale, request.seed_resize_from_w // downscale)
+    variation = Variation(tuple(subseeds), request.subseed_strength) if request.subseed_strength else None
+
+    def streams(width: int, height: int) -> ImageNoise:
+        return ImageNoise(
+            (bundle.latent.channels, height // downscale, width // downscale),
+            seeds,
+            source=cast(NoiseSource, settings["randn_source"]),
+            device=bundle.device,
+            variation=variation,
+            resize_from=resize if min(request.seed_resize_from_h, request.seed_resize_from_w) > 0 else None,
+            eta_seed_delta=settings["eta_noise_seed_delta"],
+        )
+
+    return streams
+
+
+def denoise(
+    walk: Pass,
+    bundle: ModelBundle,
+    texts: Texts,
+    noise: ImageNoise,
+    request: GenerationRequest,
+    settings: Settings,
+    watch: Watcher,
+    start: Start | None = None,
+) -> Denoised:
+    """The pictures' latents after `walk`.
+
+    Raises: Cancelled if the watcher says so, or any Stopped before the first step; BrokenResult for NaN.
+    """
+    start = start or Start()
+    bent = levels_under(settings, bundle.levels)
+    route = walk.route(bundle, bent, settings)
+    options, recorded = sampler_options(
+        request, settings, walk.sampler, route.levels, from_image=start.latents is not None
+    )
+    recorded = {**bent.recorded, **route.recorded, **recorded}
+    if not (walk.sampler.uses_ensd and options.eta):
+        recorded["ENSD"] = None
+    guided = Guided(
+        Predictor(
+            bundle.predict, PREDICTIONS[bundle.prediction], route.levels, quantize=settings["enable_quantization"]
+        ),
+        [composed.parts for composed in texts.positive],
+        texts.negative,
+        guidance_settings(request, settings, walk.sampler),
+        total=route.total_calls,
+        empty=texts.empty,
+        extra=start.extra,
+        by_timestep=walk.sampler.timestep_family,
+    )
+    denoiser: Denoiser = guided
+    if start.latents is not None and start.paint is not None:
+        denoiser = Inpainted(guided, start.latents, start.paint, before=walk.sampler.timestep_family)
+    x = _begin(route, noise, start, settings, recorded)
+    follower = _Follower(walk, bundle, watch, route.steps)
+    stopped: Stopped | None = None
+    try:
+        latents = sample(route, denoiser, x, noise, options, on_step=follower)
+    except Cancelled:
+        raise
+    except Stopped as stop:
+        if follower.last is None:
+            raise
+        latents, stopped = follower.last, stop
+    if start.latents is not None and start.paint is not None:
+        latents = latents * start.paint + start.latents * (1 - start.paint)
+    if bool(latents.isnan().any()):
+        raise BrokenResult(
+            "The network returned NaN, so there is no picture. Try --no-half, another sampler, fewer LoRAs or a lower "
+            "CFG scale; if it always happens, the checkpoint file is damaged."
+        )
+    return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
+
+
+def _begin(
+    route: Route, noise: ImageNoise, start: Start, settings: Settings, recorded: dict[str, object]
+) -> Tensor:
+    """The latents that the walk begins with."""
+    unit = noise.first()
+    if start.latents is not None:
+        extra_noise = settings["img2img_extra_noise"]
+        if extra_noise > 0:
+            recorded["Extra noise"] = extra_noise
+        return route.begin(unit * start.noise_multiplier, start.latents, extra_noise=extra_noise)
+    sgm_noise = settings["sgm_noise_multiplier"]
+    if sgm_noise and not route.sampler.timestep_family:
+        recorded["SGM noise multiplier"] = True
+    return route.begin(unit, sgm_noise=sgm_noise)

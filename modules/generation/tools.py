@@ -1,0 +1,65 @@
+"""What a generation borrows: models, styles, settings, and a source of seeds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.devices import DeviceWishes
+from modules.checkpoints.library import Library
+from modules.checkpoints.memory import Models
+from modules.conditioning.cache import AnswerCache
+from modules.conditioning.embeddings import EmbeddingLibrary
+from modules.conditioning.encode import PromptEncoder
+from modules.prompt.styles import StyleBook
+from modules.settings.store import Settings
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Handed to `generate`. `settings` are the user's; a request's overrides come on top for that request.
+
+    choose_seed(limit): a whole number in [0, limit). version: written into infotext, None to leave it out.
+    """
+
+    models: Models
+    settings: Settings = field(default_factory=Settings)
+    styles: StyleBook = field(default_factory=StyleBook)
+    embeddings: EmbeddingLibrary = field(default_factory=lambda: EmbeddingLibrary([]))
+    choose_seed: Callable[[int], int] = random.randrange
+    version: str | None = None
+    answers: AnswerCache = field(default_factory=AnswerCache)
+
+    def with_(self, **changes: Any) -> Tools:
+        """A copy with these fields changed; models and caches are shared."""
+        return replace(self, **changes)
+
+    def encoder(self, bundle: ModelBundle) -> PromptEncoder:
+        """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""
+        bare = PromptEncoder(bundle.clips, cache=self.answers)
+        self.embeddings.refresh()
+        return PromptEncoder(bundle.clips, self.embeddings.fitting(bare.widths), self.answers)
+
+
+def open_tools(
+    checkpoints: Path | str,
+    *,
+    vaes: Path | str | None = None,
+    embeddings: Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "",
+) -> Tools:
+    """Tools over folders of files, for programs that use the engine as a library.
+
+    device: "" chooses the best there is. settings: by key, as in config.json. Raises: BadRequest for a wrong setting.
+    """
+    library = Library([Path(checkpoints)], [Path(vaes)] if vaes else [])
+    return Tools(
+        models=Models(library, DeviceWishes(device=device)),
+        settings=Settings().with_flat(settings or {}),
+        embeddings=EmbeddingLibrary([Path(embeddings)] if embeddings else []),
+    )
