@@ -108,6 +108,25 @@ def holds(format: str, image: Image.Image, text: str | None) -> bool:
     return format != "JPEG" or not text or len(exif_with_comment(text)) <= JPEG_EXIF_LIMIT
 
 
+def prepare(
+    image: Image.Image,
+    suffix: str,
+    text: str | None = None,
+    *,
+    encoding: Encoding | None = None,
+    others: Mapping[str, Any] | None = None,
+) -> tuple[str, bytes]:
+    """The content of a file with `image` and the suffix it needs.
+
+    That is `suffix`, or .png where its format cannot hold the picture (too large, or too much text).
+    Raises: BadRequest if the suffix is not that of a picture.
+    """
+    format = format_of(f"x{suffix}")
+    if not holds(format, image, text):
+        suffix, format = ".png", "PNG"
+    return suffix, encode(image, format, text, encoding=encoding, others=others)
+
+
 def save_image(
     image: Image.Image,
     path: Path,
@@ -117,18 +136,20 @@ def save_image(
     others: Mapping[str, Any] | None = None,
     replace: bool = True,
 ) -> Path:
-    """Write `image` to `path` in the format of its suffix; returns where it stands.
+    """Write `image` to `path` in the format of its suffix; returns where it stands, which may end in .png instead.
 
-    That is `path`, or the same with .png where the format cannot hold it (too large, or too much text). With
-    `replace=False` raises FileExistsError if the name is taken, be it by another process in this very moment.
+    With `replace=False` raises FileExistsError if the name is taken, be it by another process in this very moment.
     """
-    format = format_of(path)
-    if not holds(format, image, text):
-        path, format = path.with_suffix(".png"), "PNG"
-    data = encode(image, format, text, encoding=encoding, others=others)
+    suffix, data = prepare(image, path.suffix, text, encoding=encoding, others=others)
+    path = path.with_suffix(suffix)
+    write_file(path, data, replace=replace)
+    return path
+
+
+def write_file(path: Path, data: bytes, *, replace: bool) -> None:
+    """Put a file with `data` at `path`, whole or not at all. Raises: FileExistsError if that is taken and to stay."""
     with (replacing if replace else creating)(path) as draft:
         draft.write_bytes(data)
-    return path
 
 
 def open_image(source: Path | bytes, *, what: str = "The picture") -> Image.Image:

@@ -16,7 +16,10 @@ ImageKind = Literal["sample", "grid", "mask", "mask-composite", "before"]
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """One picture. `infotext` is the text that goes inside the file; `suffix` is appended to its file name."""
+    """One picture. `infotext` is the text that goes inside the file; `suffix` is appended to its file name.
+
+    `complete` is False if its drawing was interrupted or skipped.
+    """
 
     image: Image
     prompt: str
@@ -26,6 +29,7 @@ class GeneratedImage:
     infotext: str
     kind: ImageKind = "sample"
     suffix: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
