@@ -1,0 +1,26 @@
+"""The lists that a choice may offer: the studio's, and those that only the page knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modules.gui.needs import Studio
+
+TABS = ("txt2img", "PNG Info", "Settings")
+
+
+def listing_of(studio: Studio, *, hiding: bool = False) -> Callable[[str], list[str]]:
+    """`listing(name)`: what the studio offers under that name, and the page's own "settings" and "tabs".
+
+    `hiding` leaves out the samplers that the user does not want to see.
+    """
+
+    def listing(name: str) -> list[str]:
+        if name == "settings":
+            return list(studio.settings.catalogue)
+        if name == "tabs":
+            return list(TABS)
+        hidden = studio.settings["hide_samplers"] if hiding and name == "samplers" else ()
+        return [entry for entry in studio.listing(name) if entry not in hidden]
+
+    return listing

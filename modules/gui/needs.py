@@ -1,0 +1,50 @@
+"""What the page needs of the studio, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from modules.prompt.styles import StyleBook
+from modules.settings.store import Settings
+from modules.studio.flag_table import Flags
+from modules.studio.job import Job
+from modules.studio.jobs import Jobs
+from modules.terms.request import GenerationRequest
+
+
+class Outputs(Protocol):
+    """See studio/outputs.py."""
+
+    def folders(self) -> Sequence[Path]: ...
+
+
+class Studio(Protocol):
+    """See studio/studio.py, which is one. Nothing here may wait for torch."""
+
+    @property
+    def flags(self) -> Flags: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def styles(self) -> StyleBook: ...
+
+    @property
+    def outputs(self) -> Outputs: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def engine_state(self) -> str: ...
+
+    def submit(self, request: GenerationRequest, kind: str = "txt2img") -> Job: ...
+
+    def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...
+
+    def listing(self, name: str) -> list[str]: ...
+
+    def refresh(self, name: str) -> list[str]: ...

@@ -1,0 +1,61 @@
+"""The PNG Info tab: what a picture says about how it was made, and the way back into the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from modules.gui import i18n, paste
+from modules.gui.i18n import label
+from modules.gui.needs import Studio
+from modules.gui.run import language_now, told
+from modules.gui.widgets import private, script
+from modules.imaging.files import open_image
+from modules.imaging.metadata import read_metadata
+
+if TYPE_CHECKING:
+    from modules.gui.txt2img_tab import Tab
+
+
+def build(studio: Studio, txt2img: Tab) -> None:
+    """Builds the tab; its button fills the form of `txt2img`."""
+    with gr.Row(elem_classes=["tab-body"]):
+        with gr.Column(elem_classes=["settings-column"], min_width=320):
+            # image_mode None: the file as it was dropped, not an image drawn anew without its text.
+            picture = gr.Image(
+                type="filepath",
+                image_mode=None,
+                sources=["upload", "clipboard"],
+                label=label("page.png_info.picture"),
+                elem_id="pnginfo_image",
+                height=420,
+            )
+        with gr.Column(elem_classes=["results-column"], min_width=320):
+            infotext = gr.Textbox(
+                lines=10,
+                max_lines=30,
+                show_label=False,
+                interactive=False,
+                elem_id="pnginfo_infotext",
+                elem_classes=["prompt"],
+            )
+            send = gr.Button(label("page.png_info.to_txt2img"), elem_id="pnginfo_send_to_txt2img")
+
+    def read(path: str | None) -> str:
+        if not path:
+            return ""
+        metadata = read_metadata(told(studio, lambda: open_image(Path(path))))
+        return metadata.text or i18n.say("notice.no_infotext", language_now(studio))
+
+    fields = txt2img.fields
+
+    def fill(text: str, *values: Any) -> list[Any]:
+        named = fields.named(values)
+        return told(studio, lambda: list(paste.filled(studio, text, named).values()))
+
+    picture.change(read, picture, infotext, **private())
+    send.click(fill, [infotext, *fields.inputs], fields.inputs, **private()).success(
+        fn=None, js=script("openTxt2img"), **private()
+    )

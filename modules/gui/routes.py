@@ -1,0 +1,116 @@
+"""What the page's scripts ask the server for, beside Gradio and beside the jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response as PlainResponse
+from starlette.types import Scope
+
+from modules.gui import i18n, settings_tab
+from modules.gui.listing import listing_of
+from modules.gui.needs import Studio
+from modules.terms.errors import WebuiError
+
+STATIC = Path(__file__).parent / "static"
+PREFIX = "/internal/gui"
+BUILT_IN = "atelier-mini"
+# Settings that the scripts follow.
+_FOR_SCRIPTS = (
+    "show_progress_in_title",
+    "show_progressbar",
+    "live_previews_enable",
+    "prevent_screen_sleep_during_generation",
+)
+
+
+class Lasting(StaticFiles):
+    """Files under a path that holds their version: kept by browsers for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> PlainResponse:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def version() -> str:
+    """Changes whenever a script or style sheet of ours does."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def head(stamp: str) -> str:
+    """What the page's <head> begins with. Addresses are relative: the page may be served under a sub-path."""
+    base = f"{PREFIX.lstrip('/')}/static/{stamp}"
+    return (
+        '<meta name="color-scheme" content="light dark">'
+        f'<script src="{PREFIX.lstrip("/")}/boot.js"></script>'
+        f'<link rel="stylesheet" href="{base}/page.css">'
+        f'<script type="module" src="{base}/main.js"></script>'
+    )
+
+
+def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
+    """The page's own routes on `app`; they must stand there before Gradio takes all that is left."""
+
+    def language_of(request: Request) -> str:
+        return i18n.choose(str(studio.settings["language"]), request.headers.get("accept-language", ""))
+
+    @app.get(f"{PREFIX}/boot.js", include_in_schema=False)
+    def boot(request: Request) -> Response:
+        language = language_of(request)
+        values = {
+            "language": language,
+            "texts": i18n.for_scripts(language),
+            "options": {key: studio.settings[key] for key in _FOR_SCRIPTS},
+            "theme": studio.flags.theme,
+            **_state(studio),
+        }
+        # Gradio's page asks the browser for its language; it shall hear the one that was chosen.
+        code = (
+            f"window.atelierBoot = {_script_json(values)};\n"
+            "Object.defineProperty(navigator, 'language', {get: () => window.atelierBoot.language});\n"
+            "document.documentElement.lang = window.atelierBoot.language;\n"
+        )
+        return Response(code, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+
+    @app.get(f"{PREFIX}/state", include_in_schema=False)
+    def state() -> dict[str, Any]:
+        return _state(studio)
+
+    @app.get(f"{PREFIX}/settings", include_in_schema=False)
+    def settings(request: Request) -> dict[str, Any]:
+        return settings_tab.describe(studio, listing_of(studio), language_of(request))
+
+    @app.post(f"{PREFIX}/settings", include_in_schema=False)
+    def change(request: Request, changes: Annotated[dict[str, Any], Body()]) -> JSONResponse:
+        try:
+            changed = studio.set_options(changes)
+        except WebuiError as error:
+            return JSONResponse({"detail": str(error)}, status_code=error.status)
+        return JSONResponse(
+            {"changed": list(changed), "values": {key: settings_tab.plain(studio.settings[key]) for key in changed}}
+        )
+
+    app.mount(f"{PREFIX}/static/{stamp}", Lasting(directory=STATIC), name="gui-static")
+
+
+def _state(studio: Studio) -> dict[str, Any]:
+    """How far the engine is, and whether there is any checkpoint but the built-in one."""
+    names = studio.listing("checkpoints")
+    return {"engine": studio.engine_state, "only_built_in": all(name.startswith(BUILT_IN) for name in names)}
+
+
+def _script_json(values: Any) -> str:
+    # U+2028/9 end a line in old script parsers; "</" would end the element if this were ever inlined.
+    text = json.dumps(values, ensure_ascii=False)
+    return text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

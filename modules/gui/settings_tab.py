@@ -1,0 +1,77 @@
+"""The Settings tab: every declared setting as JSON; static/settings.js draws the fields.
+
+Own fields and not Gradio components: three hundred components would be two thirds of the page's weight, and search,
+"changed" marks and resetting one value need the fields in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from modules.gui import i18n
+from modules.gui.needs import Studio
+from modules.gui.widgets import frame
+from modules.settings.setting import Setting
+from modules.terms.declare import Checkbox, Choice, Colour, Control, Number, Slider, Text
+
+Listing = Callable[[str], list[str]]
+
+
+def build() -> None:
+    """The empty frame that static/settings.js fills when the tab is opened for the first time."""
+    frame('<div id="settings" class="settings-root"></div>', elem_id="settings_frame")
+
+
+def describe(studio: Studio, listing: Listing, language: str) -> dict[str, Any]:
+    """What the tab shows: its pages in order, each with heading, label and settings (value, default, control)."""
+    pages = []
+    for section, settings in studio.settings.catalogue.sections().items():
+        text, heading = i18n.section_text(section, language)
+        pages.append(
+            {
+                "id": section.id,
+                "label": text,
+                "heading": heading,
+                "settings": [_described(studio, listing, setting, language) for setting in settings],
+            }
+        )
+    return {"pages": pages}
+
+
+def _described(studio: Studio, listing: Listing, setting: Setting, language: str) -> dict[str, Any]:
+    text, help_text = i18n.setting_text(setting, language)
+    return {
+        "key": setting.key,
+        "label": text,
+        # What A1111 calls it, so that a guide written in English can be followed in any language.
+        "english": setting.label,
+        "help": help_text,
+        "value": plain(studio.settings[setting.key]),
+        "default": plain(setting.default),
+        "reload": setting.reload,
+        "control": dict(_control(listing, setting.control, i18n.texts(language))),
+    }
+
+
+def _control(listing: Listing, control: Control, texts: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    if isinstance(control, Slider):
+        yield from {"type": "slider", "min": control.minimum, "max": control.maximum, "step": control.step}.items()
+    elif isinstance(control, Number):
+        yield from {"type": "number", "min": control.minimum, "max": control.maximum}.items()
+        yield "step", 1 if control.integer else "any"
+    elif isinstance(control, Checkbox):
+        yield "type", "checkbox"
+    elif isinstance(control, Colour):
+        yield "type", "colour"
+    elif isinstance(control, Choice):
+        offered = control.choices or tuple(listing(control.listing))
+        yield "type", "many" if control.many else "radio" if control.radio else "choice"
+        yield "choices", [[value, texts.get(f"choice.{value}", str(value))] for value in offered]
+    else:
+        yield from {"type": "text", "lines": control.lines if isinstance(control, Text) else 1}.items()
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value

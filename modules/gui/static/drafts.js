@@ -1,0 +1,33 @@
+// What was typed stays in this browser: a reload, a crash or a restarted server loses nothing.
+const SAVE_AFTER = 300;
+const timers = {};
+
+export const handlers = {
+    saveDraft: (tab, names, ...values) => {
+        if (!document.body.dataset.draft) return;
+        clearTimeout(timers[tab]);
+        timers[tab] = setTimeout(() => save(tab, names, values), SAVE_AFTER);
+    },
+    loadDraft: (tab, names, ...values) => {
+        const draft = load(tab);
+        // Only from here on: the fields' first values are not a draft.
+        document.body.dataset.draft = "on";
+        return names.map((name, index) => (name in draft ? draft[name] : values[index]));
+    },
+};
+
+function save(tab, names, values) {
+    try {
+        localStorage.setItem(`atelier.${tab}.draft`, JSON.stringify(Object.fromEntries(names.map((name, index) => [name, values[index]]))));
+    } catch {
+        // No storage: nothing to do, the page works without.
+    }
+}
+
+function load(tab) {
+    try {
+        return JSON.parse(localStorage.getItem(`atelier.${tab}.draft`)) ?? {};
+    } catch {
+        return {};
+    }
+}

@@ -1,0 +1,91 @@
+// The gallery's words: which picture is chosen, its text below, its seed for the recycle button.
+import { clock, element, t } from "./texts.js";
+import { toast } from "./toast.js";
+
+const shown = {};
+const asked = {};
+const quiet = {};
+
+/** Asks the server for the pictures of job `id`. `silently`: no notes, as after a reload. */
+export function fetchResult(tab, id, silently = false) {
+    asked[tab] = id;
+    quiet[id] = silently;
+    document.getElementById(`${tab}_fetch`).click();
+}
+
+export const wanted = (tab) => asked[tab] ?? "";
+
+export function show(tab, outcome) {
+    const result = JSON.parse(outcome);
+    shown[tab] = result;
+    document.body.dataset[tab] = result.images.length ? "filled" : "";
+    showText(tab);
+    const log = document.getElementById(`html_log_${tab}`);
+    const took = result.seconds ? t("took", { time: result.seconds < 60 ? `${result.seconds.toFixed(1)} s` : clock(result.seconds) }) : "";
+    log?.replaceChildren(...[result.interrupted ? t("was_interrupted") : "", took].filter(Boolean).map((text) => element("span", {}, text)));
+    if (log) log.append(...result.notes.map((note) => element("p", { className: "note" }, note)));
+    if (!quiet[result.id]) for (const note of result.notes) toast(note, "warning", 12);
+}
+
+/** Index of the chosen picture: the one shown large, else the first. */
+export function selectedIndex(tab) {
+    const gallery = document.getElementById(`${tab}_gallery`);
+    const small = [...(gallery?.querySelectorAll(".thumbnail-item.thumbnail-small") ?? [])];
+    return Math.max(0, small.findIndex((one) => one.classList.contains("selected")));
+}
+
+export function seedOfSelected(tab, name) {
+    const images = shown[tab]?.images ?? [];
+    // A grid has no seed of its own: its first picture's is meant.
+    const chosen = images[selectedIndex(tab)];
+    const image = chosen?.kind === "grid" ? images.find((one) => one.kind === "sample") : chosen;
+    if (!image) toast(t("no_picture_yet"), "info");
+    return image?.[name];
+}
+
+function showText(tab) {
+    const place = document.getElementById(`html_info_${tab}`);
+    const text = shown[tab]?.images[selectedIndex(tab)]?.infotext ?? "";
+    if (!place || place.dataset.text === text) return;
+    place.dataset.text = text;
+    place.replaceChildren(...paragraphs(text));
+}
+
+function paragraphs(text) {
+    if (!text) return [];
+    const lines = text.split("\n");
+    const last = /(^|, )Steps: \d/.test(lines.at(-1)) ? lines.pop() : "";
+    const negative = lines.findIndex((line) => line.startsWith("Negative prompt:"));
+    const prompt = negative < 0 ? lines : lines.slice(0, negative);
+    const copy = element("button", { type: "button", className: "link copy" }, t("copy"));
+    copy.onclick = async () => {
+        await navigator.clipboard.writeText(text);
+        toast(t("copied"), "info", 2);
+    };
+    return [
+        element("p", { className: "said" }, prompt.join("\n")),
+        negative < 0 ? null : element("p", { className: "said negative" }, lines.slice(negative).join("\n")),
+        element("p", { className: "parameters" }, last),
+        copy,
+    ].filter((part) => part && (part.textContent || part === copy));
+}
+
+/** Gradio moves the focus to a picture when it arrives: not while somebody types, and never by scrolling the page. */
+function keepFocus(gallery) {
+    const focus = HTMLElement.prototype.focus;
+    HTMLElement.prototype.focus = function (options) {
+        if (!gallery.contains(this)) return focus.call(this, options);
+        if (!document.activeElement?.matches("input, textarea, select")) focus.call(this, { ...options, preventScroll: true });
+    };
+}
+
+/** Keeps the text under the gallery with the chosen picture, however it was chosen. */
+export function watchGallery(tab) {
+    const gallery = document.getElementById(`${tab}_gallery`);
+    let pending = 0;
+    const later = () => (pending ||= requestAnimationFrame(() => ((pending = 0), showText(tab))));
+    new MutationObserver(later).observe(gallery, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
+    keepFocus(gallery);
+    const empty = document.getElementById(`${tab}_empty`);
+    empty?.replaceChildren(element("p", {}, t("empty_gallery")));
+}

@@ -1,0 +1,250 @@
+// The Settings tab: fields drawn from what the server declares, searched, marked and applied here.
+import { address, element, t } from "./texts.js";
+import { toast } from "./toast.js";
+
+let page = null;
+
+export async function openSettings() {
+    const root = document.getElementById("settings");
+    if (!root || page?.root === root) return;
+    root.replaceChildren(element("p", { className: "settings-empty" }, t("settings_loading")));
+    const answer = await fetch(address("internal/gui/settings"));
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    page = new Page(root, await answer.json());
+}
+
+class Page {
+    constructor(root, { pages }) {
+        this.root = root;
+        this.rows = [];
+        this.sections = [];
+        this.search = element("input", { type: "search", id: "settings_search", placeholder: t("settings_search"), ariaLabel: t("settings_search") });
+        this.search.oninput = () => this.filter();
+        this.onlyChanged = element("input", { type: "checkbox", id: "settings_only_changed" });
+        this.onlyChanged.onchange = () => this.filter();
+        this.apply = element("button", { type: "button", id: "settings_submit", className: "primary", disabled: true }, t("settings_apply"));
+        this.apply.onclick = () => this.save();
+        this.discard = element("button", { type: "button", id: "settings_discard", disabled: true }, t("settings_discard"));
+        this.discard.onclick = () => this.rows.forEach((row) => row.set(row.saved));
+        this.nav = element("nav", { className: "settings-nav", ariaLabel: t("settings_sections") });
+        this.body = element("div", { className: "settings-body" });
+        this.none = element("p", { className: "settings-empty", hidden: true }, t("settings_none"));
+        let heading = "";
+        for (const one of pages) {
+            if (one.heading !== heading) this.nav.append(element("h3", {}, one.heading || t("settings_other")));
+            heading = one.heading;
+            this.section(one);
+        }
+        this.body.append(this.none);
+        root.replaceChildren(
+            element(
+                "div",
+                { className: "settings-top" },
+                this.search,
+                element("label", { className: "settings-toggle" }, this.onlyChanged, element("span", {}, t("settings_only_changed"))),
+                this.discard,
+                this.apply,
+            ),
+            element("div", { className: "settings-main" }, this.nav, this.body),
+        );
+        this.open(this.nav.querySelector("button"));
+        this.count();
+    }
+
+    section({ id, label, settings }) {
+        const button = element("button", { type: "button", id: `settings_${id}-button` }, label);
+        button.onclick = () => ((this.search.value = ""), (this.onlyChanged.checked = false), this.open(button));
+        this.nav.append(button);
+        const box = element("section", { id: `column_settings_${id}` }, element("h2", {}, label));
+        const rows = settings.map((setting) => new Row(setting, () => this.count()));
+        box.append(...rows.map((row) => row.box));
+        this.rows.push(...rows);
+        this.body.append(box);
+        this.sections.push({ button, box, rows });
+    }
+
+    open(button) {
+        this.current = button;
+        this.filter();
+        this.body.scrollTop = 0;
+    }
+
+    filter() {
+        const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+        const everywhere = words.length > 0 || this.onlyChanged.checked;
+        let any = false;
+        for (const { button, box, rows } of this.sections) {
+            for (const row of rows)
+                row.box.hidden = !words.every((word) => row.words.includes(word)) || (this.onlyChanged.checked && !row.changed);
+            box.hidden = everywhere ? rows.every((row) => row.box.hidden) : button !== this.current;
+            any ||= !box.hidden;
+            if (!everywhere && button === this.current) button.setAttribute("aria-current", "page");
+            else button.removeAttribute("aria-current");
+        }
+        this.none.hidden = any;
+    }
+
+    count() {
+        const unsaved = this.rows.filter((row) => row.unsaved);
+        this.apply.disabled = this.discard.disabled = unsaved.length === 0;
+        this.apply.textContent = unsaved.length ? t("settings_apply_count", { count: unsaved.length }) : t("settings_apply");
+        for (const { button, rows } of this.sections) {
+            button.classList.toggle("has-changed", rows.some((row) => row.changed));
+            button.classList.toggle("has-unsaved", rows.some((row) => row.unsaved));
+        }
+    }
+
+    async save() {
+        const unsaved = this.rows.filter((row) => row.unsaved);
+        this.apply.disabled = true;
+        try {
+            const answer = await fetch(address("internal/gui/settings"), {
+                method: "POST",
+                headers: { "Content-Type": "application/json" },
+                body: JSON.stringify(Object.fromEntries(unsaved.map((row) => [row.setting.key, row.value]))),
+            });
+            const told = await answer.json();
+            if (!answer.ok) return toast(told.detail ?? `${answer.status}`, "error");
+            for (const row of unsaved) row.keep(told.values[row.setting.key] ?? row.value);
+            toast(t("settings_saved", { count: told.changed.length }), "info");
+            if (unsaved.some((row) => row.setting.reload)) toast(t("settings_reload"), "warning", 0);
+            document.getElementById("refresh_choices")?.click();
+        } catch (error) {
+            toast(t("settings_not_saved", { message: error.message }), "error");
+        } finally {
+            this.count();
+        }
+    }
+}
+
+class Row {
+    constructor(setting, onchange) {
+        this.setting = setting;
+        this.saved = setting.value;
+        this.value = setting.value;
+        this.onchange = onchange;
+        this.words = [setting.label, setting.english, setting.key, setting.help].join(" ").toLowerCase();
+        const id = `setting_${setting.key}`;
+        const [field, write] = FIELDS[setting.control.type](setting, `${id}_field`, (value) => this.set(value, true));
+        this.write = write;
+        const reset = element("button", { type: "button", className: "reset", title: t("settings_reset"), ariaLabel: t("settings_reset") }, "↺");
+        reset.onclick = () => this.set(setting.default);
+        const name = element("label", { htmlFor: `${id}_field`, title: setting.english === setting.label ? setting.key : `${setting.english} (${setting.key})` }, setting.label);
+        this.box = element(
+            "div",
+            { id, className: `setting setting-${setting.control.type}` },
+            element("div", { className: "setting-name" }, name, setting.reload ? element("span", { className: "needs-reload" }, t("settings_needs_reload")) : null, reset),
+            field,
+            setting.help ? element("p", { className: "setting-help" }, setting.help) : null,
+        );
+        this.mark();
+    }
+
+    set(value, fromField = false) {
+        this.value = value;
+        if (!fromField) this.write(value);
+        this.mark();
+        this.onchange();
+    }
+
+    keep(value) {
+        this.saved = value;
+        this.set(value);
+    }
+
+    get changed() {
+        return !same(this.value, this.setting.default);
+    }
+
+    get unsaved() {
+        return !same(this.value, this.saved);
+    }
+
+    mark() {
+        this.box.classList.toggle("changed", this.changed);
+        this.box.classList.toggle("unsaved", this.unsaved);
+    }
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+// Each: (setting, id, changed) -> [element, write(value)].
+const FIELDS = {
+    checkbox({ value }, id, changed) {
+        const box = element("input", { type: "checkbox", id, checked: Boolean(value) });
+        box.onchange = () => changed(box.checked);
+        return [box, (to) => (box.checked = Boolean(to))];
+    },
+    number({ value, control }, id, changed) {
+        const box = numberBox(id, value, control);
+        box.onchange = () => (box.value === "" ? (box.value = value) : changed(Number(box.value)));
+        return [box, (to) => (box.value = to)];
+    },
+    slider({ value, control }, id, changed) {
+        const range = element("input", { type: "range", min: control.min, max: control.max, step: control.step, value, tabIndex: -1, ariaHidden: "true" });
+        const box = numberBox(id, value, control);
+        range.oninput = () => ((box.value = range.value), changed(Number(range.value)));
+        box.onchange = () => ((range.value = box.value), changed(Number(box.value)));
+        return [element("div", { className: "range" }, range, box), (to) => ((range.value = to), (box.value = to))];
+    },
+    colour({ value }, id, changed) {
+        const box = element("input", { type: "color", id, value });
+        box.oninput = () => changed(box.value);
+        return [box, (to) => (box.value = to)];
+    },
+    text({ value, control }, id, changed) {
+        const box = control.lines > 1 ? element("textarea", { id, rows: control.lines, value: value ?? "" }) : element("input", { type: "text", id, value: value ?? "" });
+        box.oninput = () => changed(box.value);
+        return [box, (to) => (box.value = to ?? "")];
+    },
+    choice({ value, control }, id, changed) {
+        const box = element("select", { id });
+        const fill = (to) => {
+            const known = control.choices.some(([one]) => one === to);
+            const offered = known ? control.choices : [[to, String(to)], ...control.choices];
+            box.replaceChildren(...offered.map(([one, label]) => element("option", { value: JSON.stringify(one), selected: one === to }, label)));
+        };
+        fill(value);
+        box.onchange = () => changed(JSON.parse(box.value));
+        return [box, fill];
+    },
+    radio(setting, id, changed) {
+        const { value, control } = setting;
+        const inputs = control.choices.map(([one], index) =>
+            element("input", { type: "radio", name: id, id: index ? `${id}_${index}` : id, value: JSON.stringify(one), checked: one === value }),
+        );
+        const box = element("div", { className: "choices", role: "radiogroup" });
+        inputs.forEach((input, index) => {
+            input.onchange = () => changed(control.choices[index][0]);
+            box.append(element("label", {}, input, element("span", {}, control.choices[index][1])));
+        });
+        return [box, (to) => inputs.forEach((input, index) => (input.checked = control.choices[index][0] === to))];
+    },
+    many({ value, control }, id, changed) {
+        const box = element("div", { className: "choices many", role: "group" });
+        const draw = (picked) => {
+            const missing = picked.filter((one) => !control.choices.some(([known]) => known === one)).map((one) => [one, String(one)]);
+            const all = [...control.choices, ...missing];
+            box.replaceChildren(
+                ...(all.length
+                    ? all.map(([one, label], index) => {
+                          const input = element("input", { type: "checkbox", id: index ? `${id}_${index}` : id, checked: picked.includes(one) });
+                          // Kept in the order of choosing: for some settings it is the order of the page.
+                          input.onchange = () => ((picked = input.checked ? [...picked, one] : picked.filter((other) => other !== one)), changed(picked));
+                          return element("label", {}, input, element("span", {}, label));
+                      })
+                    : [element("span", { className: "setting-help" }, t("settings_nothing_to_choose"))]),
+            );
+        };
+        draw(value ?? []);
+        return [box, (to) => draw(to ?? [])];
+    },
+};
+
+function numberBox(id, value, control) {
+    const box = element("input", { type: "number", id, value });
+    if (control.min !== null && control.min !== undefined) box.min = control.min;
+    if (control.max !== null && control.max !== undefined) box.max = control.max;
+    box.step = control.step ?? "any";
+    return box;
+}

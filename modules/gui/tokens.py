@@ -1,0 +1,50 @@
+"""The counters above the prompts: how many tokens, of how many the chunks hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modules.conditioning.tokenizer import count_tokens
+
+if TYPE_CHECKING:
+    from modules.settings.store import Settings
+
+
+def counters_html(
+    prompt: str | None, negative_prompt: str | None, steps: float | None, settings: Settings
+) -> tuple[str, str]:
+    """Both counters as HTML, "12/75", marked where brackets do not close."""
+    return _counter(prompt, steps, settings, positive=True), _counter(negative_prompt, steps, settings, positive=False)
+
+
+def _counter(text: str | None, steps: float | None, settings: Settings, *, positive: bool) -> str:
+    if not text:
+        return '<span class="token-counter"></span>'
+    count = count_tokens(
+        text,
+        steps=int(steps or 20),
+        positive=positive,
+        comments=settings["enable_prompt_comments"],
+        emphasis=settings["emphasis"] != "None",
+        old_emphasis=settings["use_old_emphasis_implementation"],
+        backtrack=settings["comma_padding_backtrack"],
+    )
+    marked = "" if balanced(text) else " unbalanced"
+    return f'<span class="token-counter{marked}">{count.tokens}/{count.limit}</span>'
+
+
+def balanced(text: str) -> bool:
+    """Whether every ( and [ that is not escaped by a backslash is closed, in order."""
+    closing = {"(": ")", "[": "]"}
+    expected: list[str] = []
+    escaped = False
+    for letter in text:
+        if escaped:
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        elif letter in closing:
+            expected.append(closing[letter])
+        elif letter in ")]" and (not expected or expected.pop() != letter):
+            return False
+    return not expected

@@ -1,0 +1,148 @@
+"""A studio that draws coloured gradients: the real jobs, settings, styles and page, without torch and at any speed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from modules.prompt.styles import Style, StyleBook
+from modules.settings.store import Settings
+from modules.studio.flags import parse_flags
+from modules.studio.job import Job, Outcome, SavedFile
+from modules.studio.job_watch import JobWatch
+from modules.studio.jobs import Jobs
+from modules.terms.errors import BadRequest, Interrupted
+from modules.terms.progress import Progress
+from modules.terms.request import GenerationRequest
+
+LISTS: dict[str, list[str]] = {
+    "checkpoints": ["atelier-mini.safetensors [0123456789]"],
+    "samplers": ["DPM++ 2M", "Euler a", "Euler"],
+    "schedulers": ["Automatic", "Karras", "Exponential"],
+    "upscalers": ["Latent", "None", "Lanczos"],
+    "styles": ["Woodcut", "Watercolour"],
+    "vae": ["Automatic", "None"],
+}
+
+
+@dataclass
+class Outputs:
+    root: Path
+
+    def folders(self) -> tuple[Path, ...]:
+        return (self.root,)
+
+
+@dataclass
+class StandIn:
+    """What the page needs of a studio. `step_seconds` is how long a step takes; `gate`, when cleared, holds jobs."""
+
+    folder: Path
+    step_seconds: float = 0.0
+    engine_state: str = "ready"
+    settings: Settings = field(
+        default_factory=lambda: Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
+    )
+    refused: str = ""
+    version: str = "0"
+
+    def __post_init__(self) -> None:
+        self.flags = parse_flags(["--data-dir", str(self.folder)], environ={})
+        self.outputs = Outputs(self.folder / "outputs")
+        self.outputs.root.mkdir(parents=True)
+        self.styles = StyleBook(
+            (Style("Woodcut", "woodcut of {prompt}", "photo"), Style("Watercolour", "watercolour", ""))
+        )
+        self.lists = {name: list(entries) for name, entries in LISTS.items()}
+        self.gate = threading.Event()
+        self.gate.set()
+        self.drawn: list[GenerationRequest] = []
+        self.jobs = Jobs(self.folder / "jobs", self._run)
+        self.jobs.start()
+
+    def listing(self, name: str) -> list[str]:
+        return list(self.lists.get(name, []))
+
+    refresh = listing
+
+    def details(self, name: str) -> list[dict[str, Any]]:
+        return []
+
+    def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        before = self.settings
+        self.settings = before.with_flat(values)
+        return tuple(self.settings.changed_since(before))
+
+    def submit(self, request: GenerationRequest, kind: str = "txt2img", **_: Any) -> Job:
+        request.check()
+        if self.refused:
+            raise BadRequest(self.refused)
+        return self.jobs.submit(request, kind=kind)
+
+    def _run(self, job: Job, watch: JobWatch) -> Outcome:
+        request: GenerationRequest = job.request
+        self.drawn.append(request)
+        if "explode" in request.prompt:
+            raise BadRequest("The prompt asked for <b>trouble</b>.")
+        seed = request.seed if request.seed >= 0 else 12345 + len(self.drawn)
+        interrupted = False
+        try:
+            for step in range(request.steps):
+                watch(
+                    Progress("sampling", step, request.steps),
+                    lambda step=step: gradient(request.width // 8, request.height // 8, seed, step / request.steps),
+                )
+                self.gate.wait(30)
+                time.sleep(self.step_seconds)
+        except Interrupted:
+            interrupted = True
+        return self._saved(request, seed, interrupted)
+
+    def _saved(self, request: GenerationRequest, seed: int, interrupted: bool) -> Outcome:
+        images, files = [], []
+        for number in range(request.n_iter * request.batch_size):
+            image = gradient(request.width, request.height, seed + number, 1.0)
+            text = infotext(request, seed + number)
+            data = png(image, text)
+            path = self.outputs.root / f"{len(list(self.outputs.root.iterdir())):05d}-{seed + number}.png"
+            path.write_bytes(data)
+            files.append(SavedFile(path, hashlib.sha256(data).hexdigest()))
+            images.append(
+                {"path": str(path), "infotext": text, "seed": seed + number, "subseed": 7 + number, "kind": "sample"}
+            )
+        return Outcome({"images": images, "notes": [], "interrupted": interrupted}, tuple(files), interrupted)
+
+
+def infotext(request: GenerationRequest, seed: int) -> str:
+    lines = [request.prompt]
+    if request.negative_prompt:
+        lines.append(f"Negative prompt: {request.negative_prompt}")
+    lines.append(
+        f"Steps: {request.steps}, Sampler: {request.sampler}, Schedule type: {request.scheduler}, "
+        f"CFG scale: {request.cfg_scale}, Seed: {seed}, Size: {request.width}x{request.height}"
+    )
+    return "\n".join(lines)
+
+
+def gradient(width: int, height: int, seed: int, share: float) -> Image.Image:
+    """A picture that depends on the seed and brightens with `share`."""
+    base = Image.linear_gradient("L").resize((width, height))
+    tint = [(seed * factor) % 200 for factor in (37, 91, 53)]
+    bands = [base.point(lambda value, tint=one: int((value * 0.5 + tint * 0.5) * (0.3 + 0.7 * share))) for one in tint]
+    return Image.merge("RGB", bands)
+
+
+def png(image: Image.Image, text: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", text)
+    out = io.BytesIO()
+    image.save(out, "PNG", pnginfo=info)
+    return out.getvalue()
