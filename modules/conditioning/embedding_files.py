@@ -14,6 +14,7 @@ import binascii
 import hashlib
 import json
 import pickle
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -33,10 +34,12 @@ UNREADABLE = (
     OSError,
     EOFError,
     RuntimeError,
+    LookupError,
     ValueError,
-    KeyError,
     TypeError,
     AttributeError,
+    AssertionError,  # torch's word for some kinds of damage
+    struct.error,
     zlib.error,
     binascii.Error,
     pickle.UnpicklingError,
@@ -92,6 +95,8 @@ def _embedding(path: Path, data: Mapping[str, Any]) -> Embedding:
     vectors = {name: torch.atleast_2d(tensor.detach()).float() for name, tensor in tensors.items()}
     if any(tensor.ndim != 2 or not tensor.numel() for tensor in vectors.values()):
         raise ValueError("its tensors are not rows of vectors")
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in vectors.values()):
+        raise ValueError("some of its numbers are infinite or not a number")
     # Pictures tell their name, since they may have been renamed; for other files the name of the file counts.
     name = data.get("name") if path.suffix.lower() in PICTURES else None
     return Embedding(

@@ -77,14 +77,16 @@ class PromptEncoder:
             prompt, timing.steps, hires_steps=timing.hires_steps, use_old_scheduling=timing.use_old_scheduling
         )
         counts = Counter(entry.text for entry in entries)
-        encoded, used = self._encoded(counts, reading)
+        encoded, used = self.encode_together(counts, reading)
         return Scheduled(tuple((entry.until, encoded[entry.text]) for entry in entries), used)
 
     def empty(self, reading: Reading = Reading()) -> Conditioning:
         """What no prompt means: one chunk."""
         return self.negative("", Timing(1), reading).at(0)
 
-    def _encoded(self, counts: Counter[str], reading: Reading) -> tuple[dict[str, Conditioning], tuple[Embedding, ...]]:
+    def encode_together(
+        self, counts: Counter[str], reading: Reading
+    ) -> tuple[dict[str, Conditioning], tuple[Embedding, ...]]:
         """The conditioning of each text, all of one length, and the inversions they use.
 
         `counts`: the texts of one prompt, and how many entries of its timeline say each.

@@ -34,7 +34,7 @@ _PLAIN = re.compile(r"[\t\n\r -%'-~]*")
 
 
 class ClipTokenizer:
-    """Byte-level byte pair encoding in lower case.
+    """Byte-level byte pair encoding in lower case. `vocabulary`: piece of text -> number.
 
     `open_clip`: as the encoders of SD 2 and SDXL's second one want it; they also read HTML entities and pad with 0.
     """
@@ -50,11 +50,16 @@ class ClipTokenizer:
         self._letters = _byte_letters()
         letters = sorted(self._letters.values())
         self._texts = [*letters, *(letter + WORD_END for letter in letters), *map("".join, pairs), *specials]
-        self._numbers = {text: number for number, text in enumerate(self._texts)}
+        self.vocabulary = {text: number for number, text in enumerate(self._texts)}
         self._ranks = {pair: rank for rank, pair in enumerate(pairs)}
         self._specials = specials
         self._words = regex.compile("|".join([*map(regex.escape, specials), _WORD]), regex.IGNORECASE)
         self._tokens_of_word = lru_cache(maxsize=1 << 16)(self._read_word)
+
+    @property
+    def merges(self) -> list[tuple[str, ...]]:
+        """Pairs of pieces that become one, the most frequent first."""
+        return list(self._ranks)
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`, without start and end."""
@@ -83,10 +88,10 @@ class ClipTokenizer:
 
     def _read_word(self, word: str) -> tuple[int, ...]:
         if word in self._specials:
-            return (self._numbers[word],)
+            return (self.vocabulary[word],)
         letters = [self._letters[byte] for byte in word.encode("utf-8", errors="replace")]
         letters[-1] += WORD_END
-        return tuple(self._numbers[piece] for piece in _merged(letters, self._ranks))
+        return tuple(self.vocabulary[piece] for piece in _merged(letters, self._ranks))
 
 
 def _merged(pieces: list[str], ranks: dict[tuple[str, ...], int]) -> list[str]:
