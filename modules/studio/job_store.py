@@ -102,6 +102,14 @@ class JobStore:
         with self._transaction() as db:
             db.execute("UPDATE jobs SET ahead = ? WHERE id = ?", (json.dumps(_pack(outcome)), job_id))
 
+    def announce(self, job_id: str, file: SavedFile) -> None:
+        """One more file that the job is about to write."""
+        with self._transaction() as db:
+            row = db.execute("SELECT ahead FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            ahead = json.loads(row[0]) if row and row[0] else {"record": None, "files": [], "interrupted": False}
+            ahead["files"] += _pack_files((file,))
+            db.execute("UPDATE jobs SET ahead = ? WHERE id = ?", (json.dumps(ahead), job_id))
+
     def finish(self, job_id: str, outcome: Outcome, now: float) -> None:
         """The job is done: its state, what came out and the files it saved, in one transaction."""
         with self._transaction() as db:
@@ -193,9 +201,10 @@ class JobStore:
         return self._decode(json.loads(rows[0][0])) if rows else None
 
     def ahead(self, job_id: str) -> Outcome | None:
-        """What the job wrote ahead in `write_ahead`."""
+        """What the job wrote ahead in `write_ahead`; None if it did not get that far."""
         rows = self._rows("SELECT ahead FROM jobs WHERE id = ?", job_id)
-        return _unpack(json.loads(rows[0][0])) if rows and rows[0][0] else None
+        packed = json.loads(rows[0][0]) if rows and rows[0][0] else {"record": None}
+        return _unpack(packed) if packed["record"] is not None else None
 
     def leftovers(self) -> dict[str, tuple[SavedFile, ...]]:
         """Job id -> files of broken-off attempts, for jobs that are done."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from modules.studio.job import Job, Outcome, Preview
+from modules.studio.job import Job, Outcome, Preview, SavedFile
 from modules.terms.errors import Cancelled, Interrupted, Skipped
 from modules.terms.progress import Progress
 
@@ -30,12 +30,18 @@ class JobWatch:
     """
 
     def __init__(
-        self, job: Job, folder: Path, changed: Callable[[], None], write_ahead: Callable[[Outcome], None]
+        self,
+        job: Job,
+        folder: Path,
+        changed: Callable[[], None],
+        write_ahead: Callable[[Outcome], None],
+        announce: Callable[[SavedFile], None],
     ) -> None:
         self.job = job
         self._folder = folder
         self._changed = changed
         self._write_ahead = write_ahead
+        self._announce = announce
         self._lock = threading.Lock()
         self._drawing = threading.Lock()
         self._stop: Stop | None = None
@@ -59,10 +65,15 @@ class JobWatch:
         """Removes what a broken-off attempt left in `folder`."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def finishing(self, outcome: Outcome) -> None:
-        """Write `outcome` down ahead: its files are complete under other names and take their own next.
+    def writing(self, file: SavedFile) -> None:
+        """Say that `file` takes its name next. If the process is killed before the job is done, the job runs again,
+        and what this attempt has written goes when the next one is done."""
+        self._announce(file)
 
-        After a kill in between, the next start finds them by their sha256 and need not draw them again.
+    def finishing(self, outcome: Outcome) -> None:
+        """Write the whole `outcome` down ahead: its files are complete under other names and take their own next.
+
+        After a kill in between, the next start finds them by their sha256 and need not run the job again.
         """
         self._write_ahead(outcome)
 

@@ -151,7 +151,8 @@ class Jobs:
     def active(self) -> list[Job]:
         """Jobs that run, then those that wait, in the order in which they will run."""
         with self._lock:
-            return [self._live(job) for job in (*self._running.values(), *self._queue.order())]
+            running = [self._live(job) for job in self._running.values()]
+            return running + [replace(job, position=place) for place, job in enumerate(self._queue.order())]
 
     def history(self, limit: int = 100, before: int | None = None) -> list[Job]:
         """Finished jobs, newest first, without their results; `before` a job's `number` for the next page."""
@@ -291,6 +292,7 @@ class Jobs:
             self.folder / "kept" / job.id,
             changed=lambda: self._tell(job.id),
             write_ahead=lambda outcome: self._store.write_ahead(job.id, outcome),
+            announce=lambda file: self._store.announce(job.id, file),
         )
         self._tell_queue()
         return job

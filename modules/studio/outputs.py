@@ -5,10 +5,12 @@ Several workers, in several processes, may save at once: a name is given once an
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import hashlib
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from modules.imaging.files import Encoding, prepare, write_file
 from modules.imaging.grids import grid_rows, image_grid
 from modules.imaging.names import Spelling, Subject, expand, file_name, folder_names, next_number
 from modules.settings.store import Settings
+from modules.studio.job import SavedFile
 from modules.terms.atomic import replacing
 from modules.terms.errors import WebuiError
 from modules.terms.result import GeneratedImage, GenerationResult
@@ -58,6 +61,13 @@ class Outputs:
         self._prompt_history = prompt_history
         self._lock = threading.Lock()
         self._numbers: dict[tuple[Path, str], tuple[int, int]] = {}
+        self._announce: Callable[[SavedFile], None] = lambda file: None
+
+    def announcing(self, announce: Callable[[SavedFile], None]) -> Outputs:
+        """The same outputs, telling `announce` of each file just before it takes its name."""
+        twin = copy.copy(self)
+        twin._announce = announce
+        return twin
 
     def folders(self, settings: Mapping[str, Any] | None = None) -> tuple[Path, ...]:
         """Every folder that pictures are written to under `settings` (default: as set at first), each once."""
@@ -217,6 +227,7 @@ class Outputs:
                 self._write(path.with_suffix(".jpg"), data, replace=True)
 
     def _write(self, path: Path, data: bytes, *, replace: bool) -> None:
+        self._announce(SavedFile(path, hashlib.sha256(data).hexdigest()))
         try:
             write_file(path, data, replace=replace)
         except FileExistsError:

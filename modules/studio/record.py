@@ -32,7 +32,7 @@ def record_of(
     if len(paths) != len(result.images):
         raise ValueError(f"{len(result.images)} images but {len(paths)} paths.")
     return {
-        "images": [_image(image, path) for image, path in zip(result.images, paths)],
+        "images": [_image(image, path) for image, path in zip(result.images, paths, strict=True)],
         "seeds": list(result.seeds),
         "subseeds": list(result.subseeds),
         "notes": list(result.notes),

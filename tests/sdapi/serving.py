@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import uvicorn
 from PIL import Image
 
+from modules.checkpoints.library import Library
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
@@ -39,7 +39,7 @@ class QueueStudio:
         self.engine_state = "ready"
         self._settings_file = SettingsFile(flags)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
-        self.library = SimpleNamespace(checkpoints=(), vaes=())
+        self.library = Library(flags.ckpt_folders, flags.vae_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)

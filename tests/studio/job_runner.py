@@ -1,7 +1,8 @@
 """A process to be killed: it works through a queue of jobs whose "pictures" are small text files.
 
 python job_runner.py FOLDER OUTPUTS [KILL_POINT KILL_AT]: with the last two it kills itself at the KILL_AT-th passing
-of KILL_POINT. It ends by itself when the queue is empty.
+of KILL_POINT. It ends by itself when the queue is empty. With ONE_BY_ONE in the environment it announces its files
+instead of its outcome.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Fuse:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_with(outputs: Path, fuse: Fuse, pause: random.Random):
+def run_with(outputs: Path, fuse: Fuse, pause: random.Random, *, one_by_one: bool):
     def run(job: Job, watch: JobWatch) -> Outcome:
         fuse("started")
         for step in range(1, 4):
@@ -54,7 +55,11 @@ def run_with(outputs: Path, fuse: Fuse, pause: random.Random):
             files.append(SavedFile(path, hashlib.sha256(content).hexdigest()))
         fuse("written")
         outcome = Outcome({"prompt": job.request.prompt}, tuple(files))
-        watch.finishing(outcome)
+        if one_by_one:
+            for file in files:
+                watch.writing(file)
+        else:
+            watch.finishing(outcome)
         fuse("announced")
         for file in files:
             file.path.with_suffix(".tmp").replace(file.path)
@@ -77,7 +82,7 @@ def main() -> None:
         fuse("recorded")
 
     JobStore.finish = finish  # type: ignore[method-assign]
-    jobs = Jobs(folder, run_with(outputs, fuse, random.Random(os.getpid())))
+    jobs = Jobs(folder, run_with(outputs, fuse, random.Random(os.getpid()), one_by_one="ONE_BY_ONE" in os.environ))
     jobs.start()
     while jobs.active():
         time.sleep(0.002)
