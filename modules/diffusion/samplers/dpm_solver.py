@@ -129,7 +129,7 @@ class Walker:
         return factor >= self.accept_safety
 
 
-@sampler("DPM adaptive", "k_dpm_ad", accepts=("eta", "s_noise"), uses_ensd=True, own_levels=True)
+@sampler("DPM adaptive", "k_dpm_ad", accepts=("eta",), uses_ensd=True, own_levels=True)
 def dpm_adaptive(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:
@@ -168,6 +168,6 @@ def dpm_adaptive(
             if options.eta:
                 if walker.accepted == len(drawn):
                     drawn.append(noise(math.exp(-now[k]), math.exp(-aims[k])))
-                x[k] += drawn[walker.accepted][k] * (options.s_noise * ups[k])
+                x[k] += drawn[walker.accepted][k] * ups[k]
             walker.t, walker.accepted = aims[k], walker.accepted + 1
     return x

@@ -15,6 +15,15 @@ from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, at, on_cpu, sampler
 
 
+def there_and_back(sigmas: Tensor) -> tuple[list[float], list[float]]:
+    """(the levels, those halfway between neighbours in log(sigma)).
+
+    Single precision and in k-diffusion's order of operations: a Brownian path is rough enough to show the last digits.
+    """
+    times = -sigmas.cpu().float().log()
+    return on_cpu((-times).exp()), on_cpu((-(times[:-1] + (times[1:] - times[:-1]) * 0.5)).exp())
+
+
 @sampler(
     "DPM++ SDE",
     "k_dpmpp_sde",
@@ -30,13 +39,13 @@ def dpmpp_sde(
 
     Order 2 at eta 0. Source: k-diffusion, `sample_dpmpp_sde` with r = 1/2.
     """
-    levels = on_cpu(sigmas)
+    levels, middles = there_and_back(sigmas)
     for i, (sigma, sigma_next) in enumerate(zip(levels, levels[1:], strict=False)):
         denoised = at(denoise, x, sigma)
         on_step(StepInfo(i, len(levels) - 1, sigma, denoised))
         if sigma_next == 0:
             return denoised
-        middle = math.sqrt(sigma * sigma_next)
+        middle = middles[i]
         down, up = ancestral(sigma, middle, options.eta)
         halfway = x * (down / sigma) + denoised * (1 - down / sigma)
         if up > 0:

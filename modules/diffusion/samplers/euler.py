@@ -18,7 +18,7 @@ from modules.diffusion.sampler import (
 )
 
 
-@sampler("Euler a", "k_euler_a", "k_euler_ancestral", accepts=("eta", "s_noise"), uses_ensd=True)
+@sampler("Euler a", "k_euler_a", "k_euler_ancestral", accepts=("eta",), uses_ensd=True)
 def euler_ancestral(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:
@@ -33,7 +33,7 @@ def euler_ancestral(
         sigma_down, sigma_up = ancestral(sigma, sigma_next, options.eta)
         x = x + (x - denoised) * ((sigma_down - sigma) / sigma)
         if sigma_up > 0:
-            x = x + noise(sigma, sigma_next) * (options.s_noise * sigma_up)
+            x = x + noise(sigma, sigma_next) * sigma_up
     return x
 
 
