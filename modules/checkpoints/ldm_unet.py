@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.components import Component, need_shape, numbered, pieces_under
 from modules.checkpoints.files import Header
+from modules.checkpoints.odd_sizes import enlarge_as_original
 from modules.terms.errors import UnknownFile
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def build_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     network: UNet2DConditionModel = UNet2DConditionModel(**config)
+    enlarge_as_original(network)
     return network
 
 
