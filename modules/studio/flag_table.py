@@ -4,7 +4,7 @@ A field of `Flags` is the flag: `--port` is `port`, its type is the type of its 
 what became of it. `flags.py` builds the parser from these fields. Imports nothing heavy, so that `--help` is instant.
 
 Flags that A1111 needed and nobody needs now are accepted, so that old `webui-user.sh` files keep working, and each says
-in one line why it does nothing (`obsolete`).
+in one line why it does nothing (`obsolete`). Those whose part of the studio is still to come say that (`pending`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ def _flag(default: Any, about: str, **metadata: Any) -> Any:
     return field(default=default, metadata={"about": about, **metadata})
 
 
-def switch(about: str, *, obsolete: str = "") -> bool:
-    """A flag without a value. `obsolete`: why it is accepted and does nothing."""
-    value: bool = _flag(False, about, obsolete=obsolete)
+def switch(about: str, *, obsolete: str = "", pending: bool = False) -> bool:
+    """A flag without a value. `obsolete`: why it is accepted and does nothing. `pending`: nothing reads it yet."""
+    value: bool = _flag(False, about, obsolete=obsolete, pending=pending)
     return value
 
 
-def value(default: Any, about: str, *, obsolete: str = "", **metadata: Any) -> Any:
+def value(default: Any, about: str, *, obsolete: str = "", pending: bool = False, **metadata: Any) -> Any:
     """A flag with one value, or with many where the default is a tuple (the flag is then repeatable)."""
-    return _flag(default, about, obsolete=obsolete, **metadata)
+    return _flag(default, about, obsolete=obsolete, pending=pending, **metadata)
 
 
-def folder(base: Base, relative: str, about: str) -> Path:
+def folder(base: Base, relative: str, about: str, *, pending: bool = False) -> Path:
     """A path whose default lies under another one: the application, `--data-dir` or `--models-dir`."""
-    path: Path = _flag(Path(), about, base=base, relative=relative, obsolete="")
+    path: Path = _flag(Path(), about, base=base, relative=relative, obsolete="", pending=pending)
     return path
 
 
@@ -53,36 +53,40 @@ class Flags:
     # Folders and files
     data_dir: Path = folder("app", "", "root of all user data: models, embeddings, outputs, settings")
     models_dir: Path = folder("data", "models", "root of the model folders")
-    ckpt: Path | None = value(None, "this checkpoint, added to the list and selected")
+    ckpt: Path | None = value(None, "this checkpoint, added to the list and selected", pending=True)
     ckpt_dir: Path | None = value(None, "one more folder with checkpoints, searched first")
     vae_dir: Path | None = value(None, "one more folder with VAEs")
-    vae_path: Path | None = value(None, "use this VAE file whatever the setting says")
-    config: Path | None = value(None, "a model description (yaml) for checkpoints that have none of their own")
-    embeddings_dir: Path = folder("data", "embeddings", "folder of textual inversion embeddings")
-    textual_inversion_templates_dir: Path = folder(
-        "app", "textual_inversion_templates", "folder of prompt templates for training"
+    vae_path: Path | None = value(None, "use this VAE file whatever the setting says", pending=True)
+    config: Path | None = value(
+        None, "a model description (yaml) for checkpoints that have none of their own", pending=True
     )
-    hypernetwork_dir: Path = folder("models", "hypernetworks", "folder of hypernetworks")
-    lora_dir: Path = folder("models", "Lora", "folder of LoRA networks")
-    lyco_dir_backcompat: Path = folder("models", "LyCORIS", "second folder of LoRA networks")
-    localizations_dir: Path = folder("app", "localizations", "folder of translations")
-    codeformer_models_path: Path = folder("models", "Codeformer", "folder of CodeFormer models")
-    gfpgan_models_path: Path = folder("models", "GFPGAN", "folder of GFPGAN models")
-    esrgan_models_path: Path = folder("models", "ESRGAN", "folder of ESRGAN models")
-    bsrgan_models_path: Path = folder("models", "BSRGAN", "folder of BSRGAN models")
-    realesrgan_models_path: Path = folder("models", "RealESRGAN", "folder of Real-ESRGAN models")
-    dat_models_path: Path = folder("models", "DAT", "folder of DAT models")
-    ldsr_models_path: Path = folder("models", "LDSR", "folder of LDSR models")
-    scunet_models_path: Path = folder("models", "ScuNET", "folder of ScuNET models")
-    swinir_models_path: Path = folder("models", "SwinIR", "folder of SwinIR models")
-    clip_models_path: Path = folder("models", "CLIP", "folder of CLIP models for the interrogator")
-    ui_config_file: Path = folder("data", "ui-config.json", "file with the defaults of the page's controls")
+    embeddings_dir: Path = folder("data", "embeddings", "folder of textual inversion embeddings", pending=True)
+    textual_inversion_templates_dir: Path = folder(
+        "app", "textual_inversion_templates", "folder of prompt templates for training", pending=True
+    )
+    hypernetwork_dir: Path = folder("models", "hypernetworks", "folder of hypernetworks", pending=True)
+    lora_dir: Path = folder("models", "Lora", "folder of LoRA networks", pending=True)
+    lyco_dir_backcompat: Path = folder("models", "LyCORIS", "second folder of LoRA networks", pending=True)
+    localizations_dir: Path = folder("app", "localizations", "folder of translations", pending=True)
+    codeformer_models_path: Path = folder("models", "Codeformer", "folder of CodeFormer models", pending=True)
+    gfpgan_models_path: Path = folder("models", "GFPGAN", "folder of GFPGAN models", pending=True)
+    esrgan_models_path: Path = folder("models", "ESRGAN", "folder of ESRGAN models", pending=True)
+    bsrgan_models_path: Path = folder("models", "BSRGAN", "folder of BSRGAN models", pending=True)
+    realesrgan_models_path: Path = folder("models", "RealESRGAN", "folder of Real-ESRGAN models", pending=True)
+    dat_models_path: Path = folder("models", "DAT", "folder of DAT models", pending=True)
+    ldsr_models_path: Path = folder("models", "LDSR", "folder of LDSR models", pending=True)
+    scunet_models_path: Path = folder("models", "ScuNET", "folder of ScuNET models", pending=True)
+    swinir_models_path: Path = folder("models", "SwinIR", "folder of SwinIR models", pending=True)
+    clip_models_path: Path = folder("models", "CLIP", "folder of CLIP models for the interrogator", pending=True)
+    ui_config_file: Path = folder(
+        "data", "ui-config.json", "file with the defaults of the page's controls", pending=True
+    )
     ui_settings_file: Path = folder("data", "config.json", "file with the settings")
     styles_file: tuple[str, ...] = value((), "a styles file or pattern (repeatable)")
-    unix_filenames_sanitization: bool = switch("replace only / in file names")
-    filenames_max_length: int = value(128, "longest part of a file name, in characters")
-    no_hashing: bool = switch("compute no sha256 of model files")
-    no_prompt_history: bool = switch("do not write params.txt")
+    unix_filenames_sanitization: bool = switch("replace only / in file names", pending=True)
+    filenames_max_length: int = value(128, "longest part of a file name, in characters", pending=True)
+    no_hashing: bool = switch("compute no sha256 of model files", pending=True)
+    no_prompt_history: bool = switch("do not write params.txt", pending=True)
 
     # Who may reach the studio
     listen: bool = switch("answer other machines too (binds 0.0.0.0); needs a password")
@@ -92,7 +96,7 @@ class Flags:
     share: bool = switch("make a public link through Gradio's service")
     ngrok: str | None = value(None, "ngrok token for a public link")
     ngrok_region: str = value("", "ngrok region", obsolete="ngrok chooses the region itself.")
-    ngrok_options: Mapping[str, Any] | None = value(None, "options for ngrok, as JSON")
+    ngrok_options: Mapping[str, Any] | None = value(None, "options for ngrok, as JSON", pending=True)
     allowed_hosts: str | None = value(None, "more host names that requests may be addressed to, comma separated")
     gradio_auth: str | None = value(None, "logins for the page, name:password, comma separated")
     gradio_auth_path: Path | None = value(None, "file with logins for the page, name:password, comma or line separated")
@@ -101,62 +105,72 @@ class Flags:
     cors_allow_origins_regex: str | None = value(None, "the same, as a regular expression")
     tls_keyfile: Path | None = value(None, "private key for TLS")
     tls_certfile: Path | None = value(None, "certificate for TLS")
-    disable_tls_verify: bool = switch("accept self-signed certificates")
+    disable_tls_verify: bool = switch("accept self-signed certificates", pending=True)
     subpath: str | None = value(None, "path under which a proxy serves the studio")
-    gradio_allowed_path: tuple[str, ...] = value((), "one more folder whose files the page may show (repeatable)")
+    gradio_allowed_path: tuple[str, ...] = value(
+        (), "one more folder whose files the page may show (repeatable)", pending=True
+    )
     enable_insecure_extension_access: bool = switch("allow installing extensions while other machines reach the page")
     timeout_keep_alive: int = value(30, "seconds an idle connection stays open")
 
     # The page and the API
-    api: bool = switch("serve the API beside the page")
+    api: bool = switch("serve the API beside the page", obsolete="the API is always served.")
     nowebui: bool = switch("serve the API alone")
     api_log: bool = switch("log every API request")
     api_server_stop: bool = switch("let the API stop and restart the server")
     autolaunch: bool = switch("open the page in the browser when it is ready")
     theme: str | None = value(None, "light or dark", choices=("light", "dark"))
-    language: str | None = value(None, "language of the page (en, zh-CN); the browser's otherwise")
-    use_textbox_seed: bool = switch("seed as free text")
+    language: str | None = value(None, "language of the page (en, zh-CN); the browser's otherwise", pending=True)
+    use_textbox_seed: bool = switch("seed as free text", pending=True)
     hide_ui_dir_config: bool = switch("hide and forbid settings that name folders")
     freeze_settings: bool = switch("no setting may change")
     freeze_settings_in_sections: str | None = value(None, "sections whose settings may not change, comma separated")
     freeze_specific_settings: str | None = value(None, "settings that may not change, comma separated")
-    gradio_debug: bool = switch("Gradio's debug output")
+    gradio_debug: bool = switch("Gradio's debug output", pending=True)
     no_gradio_queue: bool = switch("answer requests of the page without a queue", obsolete="jobs have their own queue.")
-    allow_code: bool = switch("enable the Custom code script")
-    disable_all_extensions: bool = switch("load no extension")
-    disable_extra_extensions: bool = switch("load only built-in extensions")
+    allow_code: bool = switch("enable the Custom code script", pending=True)
+    disable_all_extensions: bool = switch("load no extension", pending=True)
+    disable_extra_extensions: bool = switch("load only built-in extensions", pending=True)
     safe_mode: bool = switch("start without extensions and with default settings, to find out what is broken")
-    update_all_extensions: bool = switch("update every extension before starting")
-    ui_debug_mode: bool = switch("load no model")
+    update_all_extensions: bool = switch("update every extension before starting", pending=True)
+    ui_debug_mode: bool = switch("load no model", pending=True)
 
     # Memory, precision, devices
-    medvram: bool = switch("keep only the part of the model that works on the card")
-    medvram_sdxl: bool = switch("the same for SDXL alone")
-    lowvram: bool = switch("move the network to the card block by block")
-    lowram: bool = switch("load weights straight to the card")
-    no_half: bool = switch("compute in float32")
-    no_half_vae: bool = switch("compute the VAE in float32")
-    precision: str = value("autocast", "precision of the network", choices=("full", "half", "autocast"))
-    upcast_sampling: bool = switch("keep weights in float16 and sample in float32")
-    use_cpu: tuple[str, ...] = value((), "parts that compute on the CPU: all, sd, interrogate, esrgan …", many=True)
-    device_id: str | None = value(None, "index of the card")
-    opt_channelslast: bool = switch("channels-last memory layout")
-    disable_nan_check: bool = switch("do not test results for NaN")
-    disable_safe_unpickle: bool = switch("load pickled models without checks: such a file can run any program")
+    medvram: bool = switch("keep only the part of the model that works on the card", pending=True)
+    medvram_sdxl: bool = switch("the same for SDXL alone", pending=True)
+    lowvram: bool = switch("move the network to the card block by block", pending=True)
+    lowram: bool = switch("load weights straight to the card", obsolete="weights are read straight from the file.")
+    no_half: bool = switch("compute in float32", pending=True)
+    no_half_vae: bool = switch("compute the VAE in float32", pending=True)
+    precision: str = value("autocast", "precision of the network", choices=("full", "half", "autocast"), pending=True)
+    upcast_sampling: bool = switch("keep weights in float16 and sample in float32", pending=True)
+    use_cpu: tuple[str, ...] = value(
+        (), "parts that compute on the CPU: all, sd, interrogate, esrgan …", many=True, pending=True
+    )
+    device_id: str | None = value(None, "index of the card", pending=True)
+    opt_channelslast: bool = switch(
+        "channels-last memory layout", obsolete="the faster memory layout is taken by itself."
+    )
+    disable_nan_check: bool = switch("do not test results for NaN", pending=True)
+    disable_safe_unpickle: bool = switch(
+        "load pickled models without checks: such a file can run any program", pending=True
+    )
     skip_load_model_at_start: bool = switch("load the model when it is first needed")
-    no_download_sd_model: bool = switch("never download a checkpoint")
-    do_not_download_clip: bool = switch("never download CLIP")
+    no_download_sd_model: bool = switch(
+        "never download a checkpoint", obsolete="nothing is downloaded unless you ask for it."
+    )
+    do_not_download_clip: bool = switch("never download CLIP", obsolete="nothing is downloaded unless you ask for it.")
 
     # Start and logging
     loglevel: str | None = value(None, "DEBUG, INFO, WARNING or ERROR")
-    log_startup: bool = switch("print how long each part of the start takes")
-    dump_sysinfo: bool = switch("write a report about this machine and stop")
+    log_startup: bool = switch("print how long each part of the start takes", pending=True)
+    dump_sysinfo: bool = switch("write a report about this machine and stop", pending=True)
     test_server: bool = switch("server for automated tests")
-    disable_console_progressbars: bool = switch("no progress bars in the terminal")
+    disable_console_progressbars: bool = switch("no progress bars in the terminal", pending=True)
     skip_install: bool = switch("install nothing")
     skip_prepare_environment: bool = switch("install and check nothing")
     skip_torch_cuda_test: bool = switch("do not check whether PyTorch can use the card")
-    skip_version_check: bool = switch("do not warn about untested versions of PyTorch")
+    skip_version_check: bool = switch("do not warn about untested versions of PyTorch", pending=True)
     skip_python_version_check: bool = switch("try a Python newer than the tested ones")
     reinstall_torch: bool = switch("install PyTorch again")
 

@@ -99,6 +99,8 @@ def parse_flags(
     for name in values:
         if why := FIELDS[name].metadata["obsolete"]:
             _say(f"{spelled(name)} does nothing: {why}")
+        if FIELDS[name].metadata["pending"]:
+            _say(f"{spelled(name)} has no effect yet.")
     defaults = {action.dest: action.default for action in parser._actions if action.default is not argparse.SUPPRESS}
     extra = {name: v for name, v in (defaults | vars(given)).items() if name not in FIELDS and not name.startswith("_")}
     flags = _with_consequences(Flags(**values, extra=extra))
