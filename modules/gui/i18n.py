@@ -1,6 +1,6 @@
 """Every sentence of the page in every language, by key.
 
-`locale/<language>.json` is flat: key -> text. English labels of knobs and settings are not repeated there: they are
+The files `locale/<language>*.json` are flat: key -> text. English labels of knobs and settings are not repeated there: they are
 declared where the knob is (`terms/request.py`, `settings/`), and their keys are made from their names. Keys in use:
 
   page.*                 fixed labels, hints and buttons          param.<Owner>.<field>        a knob of a request
@@ -33,8 +33,16 @@ _OWNERS = (GenerationRequest, Hires, Refiner, Source, Mask)
 @cache
 def texts(language: str) -> Mapping[str, str]:
     """Key -> text of one of LANGUAGES, with the declared labels under the fallback language's."""
-    written: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    written = written_texts(language)
     return {**declared(), **texts(FALLBACK), **written} if language != FALLBACK else {**declared(), **written}
+
+
+def written_texts(language: str) -> dict[str, str]:
+    """Key -> text of the files of one language: `<language>.json`, and `<language>.settings.json` beside it."""
+    found: dict[str, str] = {}
+    for path in sorted(_FOLDER.glob(f"{language}*.json")):
+        found.update(json.loads(path.read_text(encoding="utf-8")))
+    return found
 
 
 @lru_cache(maxsize=1)

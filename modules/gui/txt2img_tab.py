@@ -180,7 +180,9 @@ def _seed(fields: Fields, listing: Listing) -> None:
             subseed = param_field(fields, own, "subseed", listing, elem_id=f"{TAB}_subseed", min_width=120)
             subdice = tool_button("page.random_seed", elem_id=f"{TAB}_random_subseed", icon="dice")
             subreuse = tool_button("page.reuse_subseed", elem_id=f"{TAB}_reuse_subseed", icon="reuse")
-            param_field(fields, own, "subseed_strength", listing, elem_id=f"{TAB}_subseed_strength", scale=3)
+            param_field(
+                fields, own, "subseed_strength", listing, elem_id=f"{TAB}_subseed_strength", scale=3, min_width=100
+            )
         with gr.Row(elem_classes=["two"]):
             param_field(fields, own, "seed_resize_from_w", listing, elem_id=f"{TAB}_seed_resize_from_w")
             param_field(fields, own, "seed_resize_from_h", listing, elem_id=f"{TAB}_seed_resize_from_h")

@@ -68,6 +68,13 @@ class StandIn:
         self.jobs = Jobs(self.folder / "jobs", self._run)
         self.jobs.start()
 
+    def reset(self) -> None:
+        """As it was made; jobs and pictures stay."""
+        self.step_seconds, self.engine_state, self.refused = 0.0, "ready", ""
+        self.settings = Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
+        self.lists = {name: list(entries) for name, entries in LISTS.items()}
+        self.gate.set()
+
     def listing(self, name: str) -> list[str]:
         return list(self.lists.get(name, []))
 

@@ -1,0 +1,110 @@
+"""No string is missing in any language, and the language is the one that was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from string import Formatter
+
+import pytest
+
+from modules.gui import i18n
+from modules.gui.i18n import LANGUAGES, choose, written_texts
+from modules.gui.routes import STATIC
+from modules.settings.store import Settings
+from modules.terms.declare import Choice
+
+GUI = STATIC.parent
+
+
+def settings_keys() -> Iterator[str]:
+    for page, settings in Settings().catalogue.sections().items():
+        yield f"section.{page.label}"
+        if page.category:
+            yield f"category.{page.category.id}"
+        for setting in settings:
+            yield f"setting.{setting.key}"
+            if setting.help:
+                yield f"setting.{setting.key}.help"
+            if isinstance(setting.control, Choice):
+                yield from (
+                    f"choice.{choice}" for choice in setting.control.choices if isinstance(choice, str) and choice
+                )
+
+
+def english() -> dict[str, str]:
+    return {**i18n.declared(), **written_texts("en")}
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_every_key_is_translated_and_none_is_left_over(language: str) -> None:
+    needed = {*english(), *settings_keys()}
+    translated = set(written_texts(language))
+    assert sorted(needed - translated) == []
+    assert sorted(translated - needed) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty_and_placeholders_are_the_same(language: str) -> None:
+    texts, original = i18n.texts(language), english()
+    assert [key for key, text in texts.items() if not text.strip()] == []
+
+    def places(text: str) -> set[str]:
+        return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+    assert [
+        key
+        for key in original
+        if key.split(".")[0] in ("script", "notice") and places(texts[key]) != places(original[key])
+    ] == []
+
+
+def test_scripts_ask_only_for_texts_that_exist_and_use_all() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
+    asked = set(re.findall(r'\bt\("([\w.]+)"', code))
+    known = set(i18n.for_scripts("en"))
+    assert asked - known == set()
+    # Keys made at run time: the phases of a job.
+    assert {key for key in known - asked if not key.startswith("phase.")} == set()
+
+
+def test_python_asks_only_for_texts_that_exist_and_uses_all() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in GUI.glob("*.py"))
+    written = written_texts("en")
+    unused = [
+        key
+        for key in written
+        if key.startswith(("page.", "notice."))
+        and not re.search(rf'"(page\.)?{re.escape(key.removeprefix("page."))}"', code)
+    ]
+    assert unused == []
+
+
+def test_a_key_without_text_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        i18n.label("page.no_such_text")
+
+
+@pytest.mark.parametrize(
+    ("setting", "header", "language"),
+    [
+        ("auto", "en-US,en;q=0.9", "en"),
+        ("auto", "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        ("auto", "zh-TW", "zh-CN"),
+        ("auto", "fr;q=0.9,zh;q=0.5,en;q=0.1", "zh-CN"),
+        ("auto", "en;q=0.2,zh-Hans;q=0.7", "zh-CN"),
+        ("auto", "fr,de", "en"),
+        ("auto", "", "en"),
+        ("auto", "zh;q=much, ;;,en", "en"),
+        ("zh-CN", "en-US", "zh-CN"),
+        ("en", "zh-CN", "en"),
+    ],
+)
+def test_the_setting_goes_before_the_browser(setting: str, header: str, language: str) -> None:
+    assert choose(setting, header) == language
+
+
+def test_a_setting_of_an_extension_speaks_its_own_language() -> None:
+    from modules.settings.setting import setting
+
+    assert i18n.setting_text(setting("my_ext", "My label", 1, "My help"), "zh-CN") == ("My label", "My help")

@@ -1,0 +1,31 @@
+"""The counters count as CLIP does and see brackets that do not close."""
+
+from __future__ import annotations
+
+import pytest
+
+from modules.gui.tokens import balanced, counters_html
+from modules.settings.store import Settings
+
+
+def test_counters() -> None:
+    positive, negative = counters_html("a red house", "", 20, Settings())
+    assert positive == '<span class="token-counter">3/75</span>'
+    assert negative == '<span class="token-counter"></span>'
+
+
+def test_a_long_prompt_takes_more_chunks() -> None:
+    positive, _ = counters_html("house " * 80, None, None, Settings())
+    assert ">80/150<" in positive
+
+
+def test_open_brackets_are_marked() -> None:
+    assert "unbalanced" in counters_html("a (red house", "", 20, Settings())[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [("", True), ("(a [b] c)", True), (r"\(a", True), (r"a\\(b)", True), ("(a", False), ("a)", False), ("([)]", False)],
+)
+def test_brackets(text: str, fine: bool) -> None:
+    assert balanced(text) is fine
