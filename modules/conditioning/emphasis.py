@@ -40,6 +40,6 @@ def emphasised(z: Tensor, weights: Tensor, mode: Emphasis, counts: Sequence[int]
         return weighted
     # The means are near 0: in float32 their ratio is known to five digits only, and changes with the order of summing.
     shares = z.new_tensor(counts or [1] * z.shape[0], dtype=torch.float64)
-    before = (z.double().mean(dim=(1, 2)) * shares).sum()
-    after = (weighted.double().mean(dim=(1, 2)) * shares).sum()
+    before = (z.mean(dim=(1, 2), dtype=torch.float64) * shares).sum()
+    after = (weighted.mean(dim=(1, 2), dtype=torch.float64) * shares).sum()
     return weighted * (before / after).to(z)
