@@ -58,7 +58,8 @@ def _as_text(value: object) -> str:
 def _exif_texts(image: Image.Image) -> dict[str, str]:
     try:
         exif = image.getexif()
-        comment = exif.get_ifd(_EXIF_POINTER).get(_USER_COMMENT)
+        # Fooocus puts the comment one level too high.
+        comment = exif.get_ifd(_EXIF_POINTER).get(_USER_COMMENT) or exif.get(_USER_COMMENT)
         tagged = [exif.get(tag) for tag in _COMFY_TAGS]
     # Pillow lets through whatever its parsers meet in a broken block.
     except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error):
