@@ -20,13 +20,15 @@ def enlarge_as_original(unet: nn.Module) -> None:
 
     for module in unet.modules():
         if isinstance(module, Upsample2D):
-            module.__class__ = _original(Upsample2D)
+            module.__class__ = _original(Upsample2D)  # type: ignore[assignment]
 
 
 @cache
 def _original(base: type[nn.Module]) -> type[nn.Module]:
     class OriginalUpsample(base):  # type: ignore[misc, valid-type]
-        def forward(self, hidden_states: Tensor, output_size: object = None, *args: object, **kwargs: object) -> Tensor:
+        def forward(
+            self, hidden_states: Tensor, output_size: tuple[int, int] | None = None, *args: object, **kwargs: object
+        ) -> Tensor:
             doubled: Tensor = super().forward(hidden_states)
             if output_size is None or doubled.shape[-2:] == output_size:
                 return doubled

@@ -1,10 +1,10 @@
 """A request becomes pictures.
 
-    from modules.generation import GenerationRequest, generate, open_tools
+from modules.generation import GenerationRequest, generate, open_tools
 
-    tools = open_tools("models/Stable-diffusion")
-    result = generate(GenerationRequest(prompt="a red house on the grass, sunset"), tools)
-    result.images[0].image.save("house.png")
+tools = open_tools("models/Stable-diffusion")
+result = generate(GenerationRequest(prompt="a red house on the grass, sunset"), tools)
+result.images[0].image.save("house.png")
 """
 
 from __future__ import annotations

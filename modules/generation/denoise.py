@@ -194,9 +194,7 @@ def denoise(
     return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
 
 
-def _begin(
-    route: Route, noise: ImageNoise, start: Start, settings: Settings, recorded: dict[str, object]
-) -> Tensor:
+def _begin(route: Route, noise: ImageNoise, start: Start, settings: Settings, recorded: dict[str, object]) -> Tensor:
     """The latents that the walk begins with."""
     unit = noise.first()
     if start.latents is not None:

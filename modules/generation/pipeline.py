@@ -9,12 +9,12 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+import modules.diffusion.samplers
+import modules.diffusion.schedules  # noqa: F401 - the same
 from modules.checkpoints.bundle import ModelBundle
 from modules.conditioning.conditioning import Composed, Scheduled
 from modules.conditioning.encode import PromptEncoder, Timing
 from modules.diffusion.sampler import resolve
-from modules.diffusion.samplers import SAMPLERS
-from modules.diffusion.schedules import SCHEDULES
 from modules.generation.denoise import Denoised, Pass, Texts, denoise, noise_for
 from modules.generation.describe import describe
 from modules.generation.pixels import pictures_of
@@ -27,9 +27,6 @@ from modules.terms.errors import Interrupted, Skipped, Stopped
 from modules.terms.progress import Progress, Watcher, unwatched
 from modules.terms.request import GenerationRequest
 from modules.terms.result import GeneratedImage, GenerationResult
-
-# Imported for their entries: `resolve` looks names up there.
-assert SAMPLERS and SCHEDULES
 
 
 @dataclass
@@ -104,9 +101,7 @@ def _draw(batch: Batch, bundle: ModelBundle, tools: Tools, story: _Story) -> Non
     request, settings, watch = story.request, story.settings, story.watch
     batches = len(story.plan.batches)
     sampler, schedule = resolve(request.sampler, request.scheduler)
-    walk = Pass(
-        sampler, schedule, request.steps, request.width, request.height, number=batch.index, passes=batches
-    )
+    walk = Pass(sampler, schedule, request.steps, request.width, request.height, number=batch.index, passes=batches)
     watch(Progress("encoding", batch=batch.index, batches=batches))
     texts = encode(batch, tools.encoder(bundle), Timing(_calls(walk), None, settings["use_old_scheduling"]), settings)
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(request.width, request.height)

@@ -17,7 +17,9 @@ SD1_RGB = ((0.298, 0.207, 0.208), (0.187, 0.286, 0.173), (-0.158, 0.189, 0.264),
 PREVIEW_LONG_SIDE = 512
 
 
-def preview_image(latents: Tensor, factors: Sequence[Sequence[float]], bias: Sequence[float] = (0.0, 0.0, 0.0)) -> Image.Image:
+def preview_image(
+    latents: Tensor, factors: Sequence[Sequence[float]], bias: Sequence[float] = (0.0, 0.0, 0.0)
+) -> Image.Image:
     """A small RGB picture of `latents` (B, C, h, w), all of a batch in one grid.
 
     `factors` (C rows of RGB) and `bias` give values in [-1, 1].

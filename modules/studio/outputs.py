@@ -53,20 +53,33 @@ class Outputs:
     """Saves pictures under `data_dir`. Safe to use from many threads.
 
     `prompt_history`: keep the text of the last picture in params.txt, for the paste button.
+    `unsaved`: where pictures go that the settings say not to save; default: `temp_dir`, or tmp/pictures.
     """
 
-    def __init__(self, data_dir: Path, *, spelling: Spelling | None = None, prompt_history: bool = True) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        spelling: Spelling | None = None,
+        prompt_history: bool = True,
+        unsaved: Path | None = None,
+    ) -> None:
         self.data_dir = Path(data_dir)
+        self._unsaved = unsaved
         self._spelling = spelling or Spelling()
         self._prompt_history = prompt_history
         self._lock = threading.Lock()
         self._numbers: dict[tuple[Path, str], tuple[int, int]] = {}
         self._announce: Callable[[SavedFile], None] = lambda file: None
 
-    def announcing(self, announce: Callable[[SavedFile], None]) -> Outputs:
-        """The same outputs, telling `announce` of each file just before it takes its name."""
+    def announcing(self, announce: Callable[[SavedFile], None], *, unsaved: Path | None = None) -> Outputs:
+        """The same outputs, telling `announce` of each file just before it takes its name.
+
+        `unsaved`: another folder for what is not to be saved, such as one that goes with its job.
+        """
         twin = copy.copy(self)
         twin._announce = announce
+        twin._unsaved = unsaved or self._unsaved
         return twin
 
     def folders(self, settings: Mapping[str, Any] | None = None) -> tuple[Path, ...]:
@@ -78,7 +91,7 @@ class Outputs:
 
     def temporary(self, settings: Mapping[str, Any]) -> Path:
         """Where pictures go that are not to be saved, so that the page can still show them."""
-        return self.data_dir / (settings["temp_dir"] or TEMPORARY)
+        return self._unsaved or self.data_dir / (settings["temp_dir"] or TEMPORARY)
 
     def save(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 
@@ -120,7 +119,6 @@ def param(default: Any, label: str, control: Control, *, key: str = "", infotext
     )
 
 
-@lru_cache(maxsize=None)
 def params_of(owner: type) -> Mapping[str, Param]:
     """Field name -> Param, for every field of the dataclass `owner` that was made by `param`, in order."""
     return {

@@ -46,7 +46,7 @@ class BrokenResult(WebuiError):
     status = 500
 
 
-class Stopped(Exception):  # noqa: N818 - a request of the user's, not an error
+class Stopped(Exception):
     """Raised by a watcher to end work early."""
 
 

@@ -1,4 +1,4 @@
-"""What one press of Generate asks for. Frozen; txt2img, img2img, inpaint and hires differ only in which parts are there."""
+"""What one press of Generate asks for. Frozen; txt2img, img2img, inpaint and hires differ only in their parts."""
 
 from __future__ import annotations
 
@@ -52,10 +52,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Hires:
-    """The second, larger pass. `upscaler` is a latent mode or the name of an upscaler; 0 and "" mean: as in the first."""
+    """The second, larger pass. `upscaler`: a latent mode or the name of an upscaler; 0 and "" mean: as in the first."""
 
     scale: float = param(2.0, "Upscale by", Slider(1, 4, 0.05), key="hr_scale", infotext="Hires upscale")
-    upscaler: str = param("Latent", "Upscaler", Choice(listing="upscalers"), key="hr_upscaler", infotext="Hires upscaler")
+    upscaler: str = param(
+        "Latent", "Upscaler", Choice(listing="upscalers"), key="hr_upscaler", infotext="Hires upscaler"
+    )
     steps: int = param(0, "Hires steps", Slider(0, 150), key="hr_second_pass_steps", infotext="Hires steps")
     resize_x: int = param(0, "Resize width to", Slider(0, 2048, 8), key="hr_resize_x", infotext="Hires resize-1")
     resize_y: int = param(0, "Resize height to", Slider(0, 2048, 8), key="hr_resize_y", infotext="Hires resize-2")
@@ -99,16 +101,12 @@ class GenerationRequest:
     negative_prompt: str = param("", "Negative prompt", Text(3), infotext="Negative prompt")
     styles: tuple[str, ...] = param((), "Styles", Choice(listing="styles", many=True))
     steps: int = param(20, "Sampling steps", Slider(1, 150), infotext="Steps")
-    sampler: str = param(
-        "Euler", "Sampling method", Choice(listing="samplers"), key="sampler_name", infotext="Sampler"
-    )
+    sampler: str = param("Euler", "Sampling method", Choice(listing="samplers"), key="sampler_name", infotext="Sampler")
     scheduler: str = param("Automatic", "Schedule type", Choice(listing="schedulers"), infotext="Schedule type")
     cfg_scale: float = param(7.0, "CFG Scale", Slider(1, 30, 0.5), infotext="CFG scale")
     seed: int = param(-1, "Seed", Number(integer=True), infotext="Seed")
     subseed: int = param(-1, "Variation seed", Number(integer=True), infotext="Variation seed")
-    subseed_strength: float = param(
-        0.0, "Variation strength", Slider(0, 1, 0.01), infotext="Variation seed strength"
-    )
+    subseed_strength: float = param(0.0, "Variation strength", Slider(0, 1, 0.01), infotext="Variation seed strength")
     seed_resize_from_w: int = param(0, "Resize seed from width", Slider(0, 2048, 8), infotext="Seed resize from-1")
     seed_resize_from_h: int = param(0, "Resize seed from height", Slider(0, 2048, 8), infotext="Seed resize from-2")
     width: int = param(512, "Width", Slider(64, 2048, 8), infotext="Size-1")
@@ -147,7 +145,13 @@ class GenerationRequest:
         for name, minimum in (("steps", 1), ("batch_size", 1), ("n_iter", 1), ("width", 64), ("height", 64)):
             if getattr(self, name) < minimum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at least {minimum}.")
-        for name, maximum in (("steps", 10_000), ("batch_size", 64), ("n_iter", 10_000), ("width", MAX_SIDE), ("height", MAX_SIDE)):
+        for name, maximum in (
+            ("steps", 10_000),
+            ("batch_size", 64),
+            ("n_iter", 10_000),
+            ("width", MAX_SIDE),
+            ("height", MAX_SIDE),
+        ):
             if getattr(self, name) > maximum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at most {maximum}.")
         if self.width * self.height * self.batch_size > MAX_PIXELS_IN_BATCH:
@@ -159,7 +163,7 @@ class GenerationRequest:
             raise BadRequest("img2img needs a picture to start from: drop one on the tab or send init_images.")
 
 
-def _check_params(part: object) -> None:
+def _check_params(part: Any) -> None:
     for name, declared in params_of(type(part)).items():
         value = getattr(part, name)
         if value is None and declared.default is None:

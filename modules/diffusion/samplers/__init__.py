@@ -1,6 +1,5 @@
 """The samplers, in the order in which the menu shows them: those of A1111 first."""
 
-from modules.diffusion.sampler import SAMPLERS
 from modules.diffusion.samplers import (
     adams,
     cfgpp,
@@ -18,6 +17,10 @@ from modules.diffusion.samplers import (
     sa_solver,
     unipc,
 )
+from modules.diffusion.walk import Sampler
+from modules.terms.registry import Registry
+
+SAMPLERS: Registry[Sampler] = Registry("sampler")
 
 for entry in (
     dpmpp.dpmpp_2m,

@@ -1,10 +1,15 @@
 """The schedules, in the order in which the menu shows them: those of A1111 first."""
 
-from modules.diffusion.schedule import AUTOMATIC, SCHEDULES, Schedule
+from modules.diffusion.schedule import AUTOMATIC, Schedule
 from modules.diffusion.schedules import aligned, power, shaped, trained
 
+__all__ = ["SCHEDULES"]
+from modules.terms.registry import Registry
+
+SCHEDULES: Registry[Schedule] = Registry("schedule type")
+
 for entry in (
-    Schedule(AUTOMATIC, "automatic", None),
+    Schedule(AUTOMATIC, "automatic", trained.uniform.build, needs=trained.uniform.needs),
     trained.uniform,
     power.karras,
     power.exponential,

@@ -1,0 +1,101 @@
+"""The part of the studio that needs torch. Importing this module is cheap; the first use of an `Engine` is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from modules.terms.errors import WebuiError
+
+if TYPE_CHECKING:
+    from modules.generation.tools import Tools
+    from modules.settings.store import Settings
+    from modules.studio.studio import Studio
+
+log = logging.getLogger("atelier.engine")
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Makes the tools of generation once, on first use, whoever asks first."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._lock = threading.Lock()
+        self._tools: Tools | None = None
+        self.state = "starting"
+
+    def tools(self, settings: Settings) -> Tools:
+        """The tools for a job under `settings`. The first call imports torch and finds the device."""
+        with self._lock:
+            if self._tools is None:
+                self._tools = make_tools(self._studio)
+            models = self._tools.models
+            models.limit = int(settings["sd_checkpoints_limit"])
+            models.vae_setting = settings["sd_vae"]
+            models.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
+            return self._tools.with_(settings=settings, styles=self._studio.styles)
+
+    def warm_up(self) -> None:
+        """Starts the engine and loads the chosen checkpoint, so that the first picture need not wait for either.
+
+        What goes wrong is told through `state`, and again to the job that needs it; the page stays up.
+        """
+        began = time.monotonic()
+        try:
+            tools = self.tools(self._studio.settings)
+            if not (self._studio.flags.skip_load_model_at_start or self._studio.flags.ui_debug_mode):
+                self.load_chosen()
+            self._studio.library.hash_in_background()
+        except WebuiError as error:
+            self.state = str(error)
+            log.warning("%s", error)
+        except ImportError as error:
+            self.state = f"The engine could not be started ({error}). Delete the folder venv and start again."
+            log.exception("The engine could not be started.")
+        else:
+            self.state = "ready"
+            log.info("The engine is ready on %s after %.1f s", tools.models.device, time.monotonic() - began)
+
+    def load_chosen(self) -> None:
+        """Loads the checkpoint that the settings name, unless it is in memory. Raises: as `Models.borrow`."""
+        tools = self.tools(self._studio.settings)
+        info, _ = tools.models.library.find_or_first(self._studio.chosen_checkpoint)
+        with tools.models.borrow(info.title):
+            pass
+
+    def when_started(self, act: Callable[[Tools], T]) -> T | None:
+        """`act(tools)` if the engine runs, else None: there is nothing to unload or free before that."""
+        return act(self._tools) if self._tools is not None else None
+
+
+def make_tools(studio: Studio) -> Tools:
+    """Tools over the studio's files, on the device that the flags ask for."""
+    from modules.checkpoints.devices import DeviceWishes
+    from modules.checkpoints.memory import Models
+    from modules.conditioning.embeddings import EmbeddingLibrary
+    from modules.generation.tools import Tools
+
+    flags = studio.flags
+    on_cpu = bool({"all", "sd"} & set(flags.use_cpu or ()))
+    wishes = DeviceWishes(
+        device="cpu" if on_cpu else device_named(flags.device_id),
+        full_precision=flags.no_half or flags.precision == "full",
+        full_precision_vae=flags.no_half_vae,
+    )
+    return Tools(
+        models=Models(studio.library, wishes, forced_vae=flags.vae_path),
+        settings=studio.settings,
+        styles=studio.styles,
+        embeddings=EmbeddingLibrary([flags.embeddings_dir]),
+        version=studio.infotext_version,
+    )
+
+
+def device_named(device_id: str | None) -> Any:
+    """What `--device-id` means: a number is a CUDA device, "" lets the machine decide."""
+    return f"cuda:{device_id}" if device_id and device_id.isdigit() else device_id or ""

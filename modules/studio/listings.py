@@ -1,0 +1,155 @@
+"""What there is to choose from, by name: for the dropdowns of the page and the lists of the API.
+
+`names` answers at once, before torch is imported; `details` may import it for what only the registries know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
+from modules.terms.errors import NotFound
+
+if TYPE_CHECKING:
+    from modules.studio.studio import Studio
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+LATENT_UPSCALE_MODES = (
+    "Latent",
+    "Latent (antialiased)",
+    "Latent (bicubic)",
+    "Latent (bicubic antialiased)",
+    "Latent (nearest)",
+    "Latent (nearest-exact)",
+)
+PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
+
+
+def names(studio: Studio, listing: str) -> list[str]:
+    """The entries of `listing` as a person sees them. Raises: NotFound for an unknown listing."""
+    return _entry(NAMES, listing)(studio)
+
+
+def details(studio: Studio, listing: str) -> list[Row]:
+    """The entries of `listing` as `/sdapi/v1` shows them (spec/api.md §5). Raises: NotFound for an unknown listing."""
+    return _entry(DETAILS, listing)(studio)
+
+
+def refresh(studio: Studio, listing: str) -> list[str]:
+    """Looks at the folders again, then as `names`."""
+    if listing in ("checkpoints", "vae"):
+        studio.library.refresh()
+        studio.library.hash_in_background()
+    elif listing == "styles":
+        studio.reload_styles()
+    return names(studio, listing)
+
+
+def _entry(table: Mapping[str, Callable[[Studio], T]], listing: str) -> Callable[[Studio], T]:
+    if listing not in table:
+        raise NotFound(f"There is no list called {listing!r}. Known: {', '.join(table)}.")
+    return table[listing]
+
+
+def _checkpoints(studio: Studio) -> list[Row]:
+    return [
+        {
+            "title": info.title,
+            "model_name": info.model_name,
+            "hash": info.shorthash,
+            "sha256": info.sha256,
+            "filename": str(info.path),
+            "config": str(sidecar) if (sidecar := info.path.with_suffix(".yaml")).is_file() else None,
+        }
+        for info in studio.library.checkpoints
+    ]
+
+
+def _samplers(studio: Studio) -> list[Row]:
+    from modules.diffusion.samplers import SAMPLERS
+
+    return [
+        {"name": sampler.name, "aliases": list(sampler.aliases), "options": _sampler_options(sampler)}
+        for sampler in SAMPLERS
+    ]
+
+
+def _sampler_options(sampler: Any) -> dict[str, str]:
+    """A sampler's flags under A1111's names, values as text."""
+    flags = {
+        "scheduler": sampler.default_schedule,
+        "second_order": sampler.second_order,
+        "brownian_noise": sampler.brownian,
+        "uses_ensd": sampler.uses_ensd,
+        "discard_next_to_last_sigma": sampler.discard_penultimate,
+    }
+    return {name: str(value) for name, value in flags.items() if value}
+
+
+def _schedulers(studio: Studio) -> list[Row]:
+    from modules.diffusion.schedules import SCHEDULES
+
+    return [
+        {
+            "name": schedule.key,
+            "label": schedule.label,
+            "aliases": list(schedule.other_names) or None,
+            "default_rho": -1 if schedule.default_rho is None else schedule.default_rho,
+            "need_inner_model": "levels" in schedule.needs,
+        }
+        for schedule in SCHEDULES
+    ]
+
+
+def _styles(studio: Studio) -> list[Row]:
+    return [
+        {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
+        for style in studio.styles.styles
+    ]
+
+
+def _upscalers(studio: Studio) -> list[Row]:
+    scales = {"None": 1.0, "Lanczos": 4.0, "Nearest": 4.0}
+    return [
+        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": scales[name]}
+        for name in PIXEL_UPSCALERS
+    ]
+
+
+def _nothing(studio: Studio) -> list[Any]:
+    return []
+
+
+NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
+    "checkpoints": lambda studio: [info.title for info in studio.library.checkpoints],
+    "vae": lambda studio: ["Automatic", "None", *(vae.name for vae in studio.library.vaes)],
+    "samplers": lambda studio: list(SAMPLER_NAMES),
+    "schedulers": lambda studio: list(SCHEDULE_NAMES),
+    "upscalers": lambda studio: [*LATENT_UPSCALE_MODES, *PIXEL_UPSCALERS],
+    "pixel_upscalers": lambda studio: list(PIXEL_UPSCALERS),
+    "latent_upscale_modes": lambda studio: list(LATENT_UPSCALE_MODES),
+    "styles": lambda studio: [style.name for style in studio.styles.styles],
+    "loras": _nothing,
+    "embeddings": _nothing,
+    "hypernetworks": _nothing,
+    "face_restorers": _nothing,
+}
+DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
+    "checkpoints": _checkpoints,
+    "vae": lambda studio: [{"model_name": vae.name, "filename": str(vae.path)} for vae in studio.library.vaes],
+    "samplers": _samplers,
+    "schedulers": _schedulers,
+    "upscalers": _upscalers,
+    "latent_upscale_modes": lambda studio: [{"name": name} for name in LATENT_UPSCALE_MODES],
+    "styles": _styles,
+    "hypernetworks": _nothing,
+    "face_restorers": _nothing,
+    "realesrgan_models": _nothing,
+    "embeddings": _nothing,
+    "loras": _nothing,
+    "scripts": _nothing,
+    "extensions": _nothing,
+}

@@ -1,0 +1,143 @@
+"""The one long-lived object: made in webui.py, handed to the faces. It holds; what is done is done elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from modules.checkpoints.hashes import HashCache
+from modules.checkpoints.library import Library
+from modules.prompt.styles import StyleBook
+from modules.settings.store import Settings
+from modules.studio import listings
+from modules.studio.engine import Engine
+from modules.studio.flag_table import Flags
+from modules.studio.job import Job, Outcome
+from modules.studio.jobs import Jobs, JobWatch
+from modules.studio.memory_report import memory_report
+from modules.studio.outputs import Outputs
+from modules.studio.picture_run import run_generation
+from modules.studio.settings_file import SettingsFile
+from modules.studio.version import INFOTEXT_VERSION, VERSION
+from modules.terms.request import GenerationRequest
+
+
+class Studio:
+    """Flags, settings, model lists, styles, outputs, jobs and the engine, each under its own name.
+
+    Making one opens the files of the data folder; it starts no thread and imports no torch. `start()` does.
+    """
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
+        self.version = VERSION
+        self.infotext_version = INFOTEXT_VERSION
+        self._settings_file = SettingsFile(flags)
+        self.reload_styles()
+        self.library: Library = library_of(flags)
+        self.outputs = Outputs(
+            flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
+        )
+        self.engine = Engine(self)
+        self.jobs = Jobs(flags.data_dir / "jobs", self._run)
+        self._stop: Callable[[], None] = lambda: None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they stand now; a frozen snapshot."""
+        return self._settings_file.current
+
+    def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]:
+        """Changes settings for good. Returns: the keys that changed. Raises: BadRequest, Refused; then none has."""
+        return self._settings_file.change(values, from_api=from_api)
+
+    @property
+    def chosen_checkpoint(self) -> str:
+        """The checkpoint that the settings name; before anyone chose, the one of `--ckpt`."""
+        named: str = self.settings["sd_model_checkpoint"] or ""
+        return named or (self.flags.ckpt.name if self.flags.ckpt else "")
+
+    @property
+    def engine_state(self) -> str:
+        """ "starting", "ready", or a sentence that says what is wrong."""
+        return self.engine.state
+
+    def submit(
+        self,
+        request: GenerationRequest,
+        kind: str = "txt2img",
+        *,
+        client: str = "",
+        task_id: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """The job that will draw `request`; it is on disk when this returns. Raises: BadRequest."""
+        request.check()
+        return self.jobs.submit(request, kind=kind, client=client, task_id=task_id, options=dict(options or {}))
+
+    def listing(self, name: str) -> list[str]:
+        """What can be chosen for `name` ("checkpoints", "samplers", …), as shown to a person."""
+        return listings.names(self, name)
+
+    def details(self, name: str) -> list[dict[str, Any]]:
+        """The same with all that is known of each, as `/sdapi/v1` lists it."""
+        return listings.details(self, name)
+
+    def refresh(self, name: str) -> list[str]:
+        """Looks at the folders again, then as `listing`."""
+        return listings.refresh(self, name)
+
+    def reload_styles(self) -> None:
+        """Reads the style files again."""
+        files = [Path(name) for name in self.flags.styles_file] or [self.flags.data_dir / "styles.csv"]
+        self.styles: StyleBook = StyleBook.load(files)
+
+    def memory(self) -> dict[str, Any]:
+        """RAM and device memory in bytes, as `/sdapi/v1/memory` shows them."""
+        return memory_report(self.engine)
+
+    def unload(self) -> None:
+        """Drops every model from memory, once the job that uses one has ended."""
+        self.engine.when_started(lambda tools: tools.models.unload())
+
+    def reload(self) -> None:
+        """Loads the chosen checkpoint (again)."""
+        self.engine.load_chosen()
+
+    def start(self) -> None:
+        """Begins to work: jobs run, the engine warms up. Called once the page is served."""
+        self.jobs.start()
+        threading.Thread(target=self.engine.warm_up, name="engine", daemon=True).start()
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """What `stop` shall call to end the server."""
+        self._stop = stop
+
+    def stop(self, restart: bool = False) -> None:
+        """Ends the server; the start script starts it again if `restart`."""
+        if restart:
+            self.flags.restart_file.parent.mkdir(parents=True, exist_ok=True)
+            self.flags.restart_file.touch()
+        self._stop()
+
+    def close(self) -> None:
+        """Stops working. A job that runs goes back to the queue and is drawn after the next start."""
+        self.jobs.close()
+        self.library.close()
+
+    def _run(self, job: Job, watch: JobWatch) -> Outcome:
+        return run_generation(self, job, watch)
+
+
+def library_of(flags: Flags) -> Library:
+    """The checkpoints and VAEs in the folders that the command line names."""
+    hashes = HashCache(flags.cache_dir / "hashes.sqlite", a1111_cache=flags.data_dir / "cache.json")
+    return Library(
+        flags.ckpt_folders,
+        flags.vae_folders,
+        checkpoint_files=[flags.ckpt] if flags.ckpt else [],
+        hashes=hashes,
+        hashing=not flags.no_hashing,
+    )

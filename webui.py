@@ -1,0 +1,90 @@
+"""The studio: flags -> Studio -> faces -> serve. The only place where all meet.
+
+The page is served before torch is imported; the engine starts behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import webbrowser
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from modules.studio.flags import Flags, parse_flags
+
+if TYPE_CHECKING:
+    from modules.studio.studio import Studio
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until it is stopped. Returns the exit status."""
+    flags = parse_flags(arguments)
+    logging.basicConfig(level=(flags.loglevel or "INFO").upper(), format="%(levelname).1s %(name)s: %(message)s")
+    from modules.studio.allocator import tune_allocator
+
+    tune_allocator()  # has an effect only before torch allocates anything
+    from modules.studio.studio import Studio
+
+    studio = Studio(flags)
+    try:
+        serve(build_app(studio), studio)
+    finally:
+        studio.close()
+    return 0
+
+
+def build_app(studio: Studio) -> Any:
+    """The guarded ASGI application: the API, and the page unless --nowebui."""
+    from modules.sdapi.server import guarded, make_app
+
+    app = make_app(studio)
+    if not studio.flags.nowebui:
+        from modules.gui.page import mount
+
+        mount(app, studio)
+    return guarded(app, studio.flags)
+
+
+def serve(app: Any, studio: Studio) -> None:
+    """Answers on the flags' address until a signal or `studio.stop()` ends it. The engine starts once it listens."""
+    import uvicorn
+
+    flags = studio.flags
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                announce(flags)
+                studio.start()
+
+    config = uvicorn.Config(
+        app,
+        host=flags.host,
+        port=flags.bind_port,
+        log_level="warning",
+        timeout_keep_alive=flags.timeout_keep_alive,
+        timeout_graceful_shutdown=5,
+        root_path=f"/{flags.subpath.strip('/')}" if flags.subpath else "",
+        ssl_keyfile=flags.tls_keyfile,
+        ssl_certfile=flags.tls_certfile,
+        ws_max_size=1 << 20,
+    )
+    server = Server(config)
+    studio.on_stop(lambda: setattr(server, "should_exit", True))
+    server.run()
+
+
+def announce(flags: Flags) -> None:
+    """Says where the studio is, and opens the browser there if asked to."""
+    scheme = "https" if flags.tls_certfile else "http"
+    host = "127.0.0.1" if flags.host in ("0.0.0.0", "::") else flags.host
+    address = f"{scheme}://{host}:{flags.bind_port}"
+    logging.getLogger("atelier").info("Atelier is at %s", address)
+    if flags.autolaunch:
+        webbrowser.open(address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
