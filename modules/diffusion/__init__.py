@@ -4,11 +4,8 @@ denoiser.py   what a network predicts; `Denoiser` is D(x, sigma) -> denoised, an
               denoised wraps one          levels.py     the noise a network was trained on
 guidance.py   positive and negative conditionings -> one Denoiser          inpainting.py   keeps what the mask keeps
 noise.py      one random stream per picture          brownian.py, philox.py   two of its sources
-schedule.py   schedules/*    which noise levels are walked          route.py   what one run walks, txt2img and img2img
-sampler.py    samplers/*     how they are walked          sample.py   one run, from the start latent to the last
+schedule.py   what a schedule is     schedules/*   which noise levels are walked
+walk.py       what a sampler is      samplers/*    how they are walked      sampler.py   samplers by name, their options
+route.py      what one run walks, txt2img and img2img      sample.py        one run, from the start latent to the last
+names.py      the names alone, for those who must not wait for torch
 """
-
-# Both registries fill when their folders are imported; importing any part of the room fills them.
-from modules.diffusion import samplers, schedules
-
-__all__ = ["samplers", "schedules"]

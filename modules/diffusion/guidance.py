@@ -63,7 +63,8 @@ class GuidanceSettings:
 class Extra:
     """Channels put beside the latents: (B, c, H, W) each. `negative` None: the same as `positive`.
 
-    `none` stands beside the third branch of pix2pix models, which sees neither text nor picture.
+    `none` stands beside the third branch of pix2pix models, which sees neither text nor picture; only models that have
+    this branch are given one.
     """
 
     positive: Tensor
@@ -145,7 +146,8 @@ class Guided:
         return self.extra.negative
 
     def _with_image(self) -> bool:
-        return self.settings.image_scale is not None and self.settings.image_scale != 1.0 and self.extra is not None
+        scale = self.settings.image_scale
+        return scale is not None and scale != 1.0 and self.extra is not None and self.extra.none is not None
 
     def _leaves_out_negative(self, sigma: Tensor, timestep: Tensor | None) -> bool:
         settings = self.settings

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from modules.diffusion.levels import FlowLevels, NoiseLevels
-from modules.diffusion.sampler import Sampler
-from modules.diffusion.schedule import AUTOMATIC, SCHEDULES, Schedule, ScheduleSettings, sigmas_for
+from modules.diffusion.schedule import AUTOMATIC, Schedule, ScheduleSettings, sigmas_for
+from modules.diffusion.schedules import SCHEDULES
+from modules.diffusion.walk import Sampler
 
 # A1111 never walks a picture from pure noise: a denoising strength of 1 counts as this.
 FULL_STRENGTH = 0.999

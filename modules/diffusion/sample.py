@@ -10,7 +10,7 @@ from torch import Tensor
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.noise import ImageNoise
 from modules.diffusion.route import Route
-from modules.diffusion.sampler import OnStep, SamplerOptions, unwatched
+from modules.diffusion.walk import OnStep, SamplerOptions, unwatched
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from modules.diffusion.levels import NoiseLevels
-from modules.terms.registry import Registry
 
 Need = Literal["levels", "rho", "beta", "table"]
 AUTOMATIC = "Automatic"
@@ -21,12 +20,12 @@ class Schedule:
     """A named way to choose noise levels.
 
     `build(steps, sigma_min, sigma_max, **needs)` returns a falling float32 tensor on the CPU, the last sigma included
-    (usually 0). It is None for Automatic, which stands for the sampler's own choice.
+    (usually 0). Automatic stands for the sampler's own choice; where it has none, for the model's levels.
     """
 
     label: str
     key: str
-    build: Callable[..., Tensor] | None
+    build: Callable[..., Tensor]
     other_names: tuple[str, ...] = ()
     default_rho: float | None = None
     needs: frozenset[Need] = frozenset()
@@ -38,9 +37,6 @@ class Schedule:
     @property
     def aliases(self) -> tuple[str, ...]:
         return (self.key, *self.other_names)
-
-
-SCHEDULES: Registry[Schedule] = Registry("schedule type")
 
 
 def schedule(
@@ -85,12 +81,10 @@ def sigmas_for(
 ) -> tuple[Tensor, dict[str, object]]:
     """The noise levels of `steps` steps, and the infotext entries that say what bent them.
 
-    Automatic here means the model's own levels, evenly spaced.
+    Automatic here means the model's own levels, evenly spaced, whatever the settings are.
     """
-    if chosen.build is None:
-        uniform = SCHEDULES["Uniform"].build
-        assert uniform is not None
-        return uniform(steps, 0.0, 0.0, levels=levels), {}
+    if chosen.label == AUTOMATIC:
+        return chosen.build(steps, levels.sigma_min, levels.sigma_max, levels=levels), {}
     low, high = (0.1, 10.0) if settings.old_karras_sigmas else (levels.sigma_min, levels.sigma_max)
     recorded: dict[str, object] = {}
     if settings.sigma_min not in (0, levels.sigma_min):

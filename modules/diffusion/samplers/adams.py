@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 Weights = Callable[[int, int], Sequence[float]]
 """`weights(step, order)`: how much each slope counts for the next step, the newest slope first."""

@@ -11,7 +11,7 @@ import math
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import (
+from modules.diffusion.walk import (
     OnStep,
     SamplerOptions,
     StepInfo,

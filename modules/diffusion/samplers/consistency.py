@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 LCM_LEVELS = 50
 SIGMA_DATA = 0.5

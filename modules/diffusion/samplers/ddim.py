@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.levels import NoiseLevels
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, on_cpu, sampler, unguided
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, on_cpu, sampler, unguided
 
 
 def scaled(x: Tensor, sigma: float) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, on_cpu, sampler
 
 Slope = Callable[[Tensor, Tensor], Tensor]
 """`slope(x, t)`: the noise in x, in units of its level."""

@@ -10,7 +10,7 @@ import math
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, at, on_cpu, sampler
 
 
 @sampler("DPM++ 2M", "k_dpmpp_2m", default_schedule="karras")

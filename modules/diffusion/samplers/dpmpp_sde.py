@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, ancestral, at, on_cpu, sampler
 
 
 def there_and_back(sigmas: Tensor) -> tuple[list[float], list[float]]:

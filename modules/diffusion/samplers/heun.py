@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import (
+from modules.diffusion.walk import (
     OnStep,
     SamplerOptions,
     StepInfo,

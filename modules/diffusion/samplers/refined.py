@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 
 @sampler("DDPM", "ddpm", "k_ddpm", accepts=("s_noise",), uses_ensd=True)

@@ -7,9 +7,9 @@ import math
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 from modules.diffusion.samplers.heun import heun_step
 from modules.diffusion.schedules.power import karras
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 # From the level nearest to LOW back up to the one nearest to HIGH.
 LOW, HIGH = 0.1, 2.0
@@ -22,16 +22,14 @@ def restart_levels(levels: list[float]) -> list[tuple[float, float]]:
     if steps < 20:
         return list(zip(levels, levels[1:], strict=False))
     length, times = (steps // 4, 2) if steps >= 36 else (9, 1)
-    build = karras.build
-    assert build is not None
-    base: list[float] = build(steps - length * times, levels[-2], levels[0]).tolist()
+    base: list[float] = karras.build(steps - length * times, levels[-2], levels[0]).tolist()
     low = min(range(len(base)), key=lambda index: abs(base[index] - LOW))
     high = min(range(len(base)), key=lambda index: abs(base[index] - HIGH))
     walked: list[tuple[float, float]] = []
     for index in range(len(base) - 1):
         walked.append((base[index], base[index + 1]))
         if index + 1 == low and high < low:
-            again: list[float] = build(length + 1, base[low], base[high]).tolist()[:-1]
+            again: list[float] = karras.build(length + 1, base[low], base[high]).tolist()[:-1]
             walked += list(zip(again, again[1:], strict=False)) * times
     return walked
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 QUADRATURE = np.polynomial.legendre.leggauss(16)
 PREDICTOR_ORDER, CORRECTOR_ORDER = 3, 4

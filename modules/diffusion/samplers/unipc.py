@@ -16,8 +16,8 @@ from torch import Tensor
 
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.levels import NoiseLevels
-from modules.diffusion.sampler import OnStep, SamplerOptions, StepInfo, StepNoise, UniPCOptions, on_cpu, sampler
 from modules.diffusion.samplers.ddim import scaled
+from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, UniPCOptions, on_cpu, sampler
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
