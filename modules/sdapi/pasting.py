@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from modules.generation.infotext import parse
+from modules.generation.restore import overrides
 from modules.sdapi.needs import Studio
 from modules.sdapi.schemas import GenerationBody
-from modules.settings.values import accepted
 from modules.terms.declare import params_of
 from modules.terms.errors import BadRequest
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
@@ -41,7 +41,7 @@ def filled_from_infotext(body: T, text: str, studio: Studio) -> tuple[T, dict[st
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise BadRequest(f"The infotext gives {where} a value that does not fit: {first['msg']}.") from error
-    return filled, settings_of(parsed, studio)
+    return filled, {key: value for _, key, value in overrides(parsed, studio.settings)}
 
 
 def fields_of(parsed: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,19 +58,3 @@ def fields_of(parsed: Mapping[str, Any]) -> dict[str, Any]:
         parsed.get(sign) not in (None, "", 0, "0") for sign in HIRES_SIGNS
     )
     return values
-
-
-def settings_of(parsed: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
-    """Setting -> value, for what a parsed infotext says of settings and what differs from those in force."""
-    found: dict[str, Any] = {}
-    for name, setting in studio.settings.catalogue.by_infotext().items():
-        if name not in parsed or (name == "Model hash" and studio.settings["disable_weights_auto_swap"]):
-            continue
-        try:
-            value = accepted(setting, parsed[name])
-        except BadRequest:
-            # Old pictures name values that are gone since; they are passed over, as A1111 does.
-            continue
-        if value != studio.settings[setting.key]:
-            found[setting.key] = value
-    return found

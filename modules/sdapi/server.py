@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
+import fastapi_offline
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
@@ -61,8 +61,8 @@ def guarded(app: ASGIApp, flags: Flags) -> ASGIApp:
 
 def _add_docs(app: FastAPI) -> None:
     """/docs and /redoc from files on this machine; FastAPI's own pages load theirs from elsewhere."""
-    with resources.as_file(resources.files("fastapi_offline") / "static") as static:
-        app.mount(f"{DOCS}/static", StaticFiles(directory=Path(static)), name="docs-static")
+    static = Path(fastapi_offline.__file__).parent / "static"
+    app.mount(f"{DOCS}/static", StaticFiles(directory=static), name="docs-static")
 
     @app.get(DOCS, include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
