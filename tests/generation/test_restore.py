@@ -293,7 +293,7 @@ def test_the_table_of_names_is_that_of_the_samplers() -> None:
     pytest.importorskip("torch")
     from modules.diffusion import samplers as _  # noqa: F401 - they register themselves
     from modules.diffusion.sampler import SAMPLERS as REGISTERED
-    from modules.diffusion.schedule import SCHEDULES as REGISTERED_SCHEDULES
+    from modules.diffusion.schedules import SCHEDULES as REGISTERED_SCHEDULES
 
     own = {one.key: one.label for one in REGISTERED_SCHEDULES}
     assert {one.name: own.get(one.default_schedule, "") for one in REGISTERED} == dict(SAMPLERS)
