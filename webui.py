@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modules.studio.flags import Flags, parse_flags
+from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
     from modules.studio.studio import Studio
@@ -26,7 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tune_allocator()  # has an effect only before torch allocates anything
     from modules.studio.studio import Studio
 
-    studio = Studio(flags)
+    try:
+        studio = Studio(flags)
+    except WebuiError as error:
+        logging.getLogger("atelier").error("%s", error)
+        return 1
     try:
         serve(build_app(studio), studio)
     finally:

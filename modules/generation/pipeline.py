@@ -16,11 +16,12 @@ from modules.conditioning.conditioning import Composed, Scheduled
 from modules.conditioning.encode import PromptEncoder, Timing
 from modules.diffusion.sampler import resolve
 from modules.generation.denoise import Denoised, Pass, Texts, denoise, noise_for
-from modules.generation.describe import describe
+from modules.generation.describe import describe, token_merging_ratio
 from modules.generation.pixels import pictures_of
 from modules.generation.plan import Batch, Plan, plan_batches
 from modules.generation.switches import reading
 from modules.generation.tiling import tiled
+from modules.generation.token_merging import merged_tokens
 from modules.generation.tools import Tools
 from modules.settings.store import Settings
 from modules.terms.errors import Interrupted, Skipped, Stopped
@@ -104,8 +105,10 @@ def _draw(batch: Batch, bundle: ModelBundle, tools: Tools, story: _Story) -> Non
     walk = Pass(sampler, schedule, request.steps, request.width, request.height, number=batch.index, passes=batches)
     watch(Progress("encoding", batch=batch.index, batches=batches))
     texts = encode(batch, tools.encoder(bundle), Timing(_calls(walk), None, settings["use_old_scheduling"]), settings)
+    story.extra.update(emphasis_entry(batch, settings))
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(request.width, request.height)
-    done = denoise(walk, bundle, texts, noise, request, settings, watch)
+    with merged_tokens(bundle.unet, token_merging_ratio(settings)):
+        done = denoise(walk, bundle, texts, noise, request, settings, watch)
     story.stopped = done.stopped
     watch_quietly(watch, Progress("decoding", batch=batch.index + 1, batches=batches), story)
     pictures = pictures_of(bundle.decode(done.latents))
@@ -130,6 +133,13 @@ def encode(batch: Batch, encoder: PromptEncoder, timing: Timing, settings: Setti
     return Texts(
         [positive[prompt] for prompt in batch.prompts], [negative[prompt] for prompt in batch.negatives], empty
     )
+
+
+def emphasis_entry(batch: Batch, settings: Settings) -> dict[str, Any]:
+    """The infotext entry that names the emphasis mode: only where brackets make it matter."""
+    mode = settings["emphasis"]
+    matters = any(bracket in text for text in (*batch.prompts, *batch.negatives) for bracket in "([")
+    return {"Emphasis": mode} if matters and mode != "Original" else {}
 
 
 def watch_quietly(watch: Watcher, progress: Progress, story: _Story) -> None:
