@@ -26,6 +26,8 @@ from modules.sdapi.security import client_of
 from modules.sdapi.translate import img2img_request, txt2img_request
 from modules.terms.request import GenerationRequest
 
+NOTHING_SAVED = {"save_samples": False, "save_grid": False, "return_grid": False}
+
 T = TypeVar("T", bound=GenerationBody)
 
 
@@ -44,7 +46,8 @@ def routes(studio: Studio) -> APIRouter:
                 kind,
                 client=client,
                 task_id=body.force_task_id,
-                options={"save_samples": body.save_images, "save_grid": body.save_images},
+                # Saving what the settings say to save; otherwise nothing, and no grid either, as A1111 does.
+                options={} if body.save_images else NOTHING_SAVED,
             )
         )
         finished = raise_unless_done(await studio.jobs.wait_async(job.id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from modules.checkpoints.library import Library
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio.flag_table import Flags
@@ -24,6 +25,9 @@ class Studio(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def library(self) -> Library: ...
 
     @property
     def styles(self) -> StyleBook: ...

@@ -54,8 +54,12 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/sdapi/v1/options")
     def set_options(values: Options) -> None:
         """Change settings for good. Settings that requests cannot change are passed over."""
+        changes = values.model_extra or {}
+        checkpoint = changes.get("sd_model_checkpoint")
+        if isinstance(checkpoint, str) and checkpoint and checkpoint != studio.settings["sd_model_checkpoint"]:
+            studio.library.find(checkpoint)
         try:
-            studio.set_options(values.model_extra or {}, from_api=True)
+            studio.set_options(changes, from_api=True)
         except NotFound as error:
             raise BadRequest(str(error)) from error
 

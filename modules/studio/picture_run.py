@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modules.studio.studio import Studio
 
 # What a face may want otherwise than the settings say: its option -> the setting it stands for.
-WISHES = {"save_samples": "samples_save", "save_grid": "grid_save"}
+WISHES = {"save_samples": "samples_save", "save_grid": "grid_save", "return_grid": "return_grid"}
 
 
 def run_generation(studio: Studio, job: Job, watch: JobWatch) -> Outcome:

@@ -72,6 +72,9 @@ class QueueStudio:
     def stop(self, restart: bool = False) -> None:
         self.stopped.append(restart)
 
+    def close(self) -> None:
+        self.jobs.close()
+
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
         request: GenerationRequest = job.request
         if request.prompt.startswith("fail"):
@@ -99,13 +102,20 @@ class Server:
 
     url: str
     client: httpx.Client
-    studio: QueueStudio
+    studio: Any
 
 
 @contextmanager
 def serving(folder: Path, **flags: Any) -> Iterator[Server]:
     """A server whose data lie in `folder`, started with `flags`."""
     studio = QueueStudio(Flags(data_dir=folder, **flags))
+    with serving_studio(studio) as server:
+        yield server
+
+
+@contextmanager
+def serving_studio(studio: Any) -> Iterator[Server]:
+    """A server over `studio`, which is closed afterwards."""
     app = guarded(make_app(studio), studio.flags)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -120,6 +130,6 @@ def serving(folder: Path, **flags: Any) -> Iterator[Server]:
             yield Server(url, client, studio)
     finally:
         studio.draw_step = lambda job, step: None
-        studio.jobs.close()
+        studio.close()
         server.should_exit = True
         thread.join(10)

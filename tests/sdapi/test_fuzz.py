@@ -52,7 +52,7 @@ def post(server: Server, path: str, body: dict[str, Any]) -> None:
         assert sent.json()["errors"]
 
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed
