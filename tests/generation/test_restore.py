@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modules.generation.describe import describe
@@ -143,6 +143,7 @@ def there_and_back(request: GenerationRequest, settings: Settings = OPEN) -> Res
 
 
 @given(requests())
+@example(GenerationRequest(seed=1, hires=Hires(), denoising_strength=0.5, settings={"token_merging_ratio": 0.5}))
 def test_what_is_written_is_the_request_that_comes_back(request: GenerationRequest) -> None:
     hires = request.hires
     if hires:
@@ -157,7 +158,10 @@ def test_what_is_written_is_the_request_that_comes_back(request: GenerationReque
     back = there_and_back(request)
     assert back.notes == ()
     assert back.unknown == {}
-    assert back.request == request.with_(hires=hires)
+    ratio = request.settings.get("token_merging_ratio")
+    # As in A1111, the ratio of the hires pass is written even where it is only taken over.
+    taken_over = {"token_merging_ratio_hr": ratio} if hires and ratio else {}
+    assert back.request == request.with_(hires=hires, settings={**request.settings, **taken_over})
 
 
 def test_numbers_come_back_as_they_were_written() -> None:
