@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def _beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix is kept, since libraries choose the format by it; the name is short, since `path` may be as long as
     # the file system allows.
-    draft = path.with_name(f".{secrets.token_hex(6)}.tmp{path.suffix}")
+    draft = path.with_name(f".{os.urandom(6).hex()}.tmp{path.suffix}")
     draft.open("xb").close()
     try:
         yield draft
