@@ -93,7 +93,7 @@ def _main_colour(pixels: Floats) -> str:
 @lru_cache(maxsize=1)
 def _palette() -> tuple[list[str], Floats]:
     """Names and Lab values of the colours of things, their shades, and what else things are made of."""
-    entries = [(name, rgb) for name, rgb in scenes.COLOURS.items()]
+    entries: list[tuple[str, tuple[int, ...]]] = list(scenes.COLOURS.items())
     entries += [(name, tuple(round(c * 0.8) for c in rgb)) for name, rgb in scenes.COLOURS.items()]
     entries += [("brown", scenes.BROWN), ("cream", scenes.CREAM), ("ink", scenes.INK)]
     return [name for name, _ in entries], _lab(np.array([rgb for _, rgb in entries], float))

@@ -37,9 +37,10 @@ def noise_loss(unet: nn.Module, latents: Tensor, context: Tensor, weight: Tensor
     steps = (places**0.8 * 1000).long().clamp(max=999).to(device)
     epsilon = torch.randn(latents.shape, generator=noise).to(device)
     kept = kept_signal(device)[steps].view(-1, 1, 1, 1)
-    predicted = unet(kept.sqrt() * latents + (1 - kept).sqrt() * epsilon, steps, context).sample
+    predicted: Tensor = unet(kept.sqrt() * latents + (1 - kept).sqrt() * epsilon, steps, context).sample
     snr = kept / (1 - kept)
-    return ((predicted.float() - epsilon).square() * weight * snr.clamp(*SNR_LIMITS) / snr).mean()
+    error = (predicted.float() - epsilon).square()
+    return (error * weight * snr.clamp(*SNR_LIMITS) / snr).mean()
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel
@@ -34,6 +35,9 @@ class Networks:
     @classmethod
     def untrained(cls) -> Networks:
         return cls(build_text_encoder(), build_unet(), build_vae())
+
+    def all(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        return self.text, self.unet, self.vae
 
 
 def betas() -> Tensor:

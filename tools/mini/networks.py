@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -30,7 +30,8 @@ def clip_tokenizer() -> CLIPTokenizer:
     letters = _byte_letters()
     words = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=merges)
+    vocabulary = {word: number for number, word in enumerate(words)}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges)  # type: ignore[arg-type]  # declared for files only
 
 
 def _byte_letters() -> list[str]:
@@ -68,7 +69,7 @@ def build_text_encoder() -> CLIPTextModel:
 def build_unet() -> UNet2DConditionModel:
     """Untrained, with SD 1.x's topology: four scales, cross-attention at all but the last, 8 heads everywhere."""
     levels = len(UNET_CHANNELS)
-    return UNet2DConditionModel(
+    unet: UNet2DConditionModel = UNet2DConditionModel(
         sample_size=16,
         block_out_channels=UNET_CHANNELS,
         down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
@@ -77,3 +78,4 @@ def build_unet() -> UNet2DConditionModel:
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=8,  # in SD 1.x this is the number of heads
     )
+    return unet

@@ -9,8 +9,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+Floats = NDArray[np.float64]
 Rgb = tuple[int, int, int]
 Position = Literal["left", "centre", "right"]
 Size = Literal["small", "medium", "big"]
@@ -151,8 +153,10 @@ def background(sky: str, ground: str, side: int) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
 
 
-def _gradient(start: Rgb, end: Rgb, t: np.ndarray) -> np.ndarray:
-    return np.asarray(start, float) + (np.asarray(end, float) - np.asarray(start, float)) * t[..., None]
+def _gradient(start: Rgb, end: Rgb, t: Floats) -> Floats:
+    """Colours between start (t = 0) and end (t = 1): the shape of t, and 3."""
+    first, last = np.array(start, float), np.array(end, float)
+    return np.asarray(first + (last - first) * t[..., None])
 
 
 def _boxes(scene: Scene, rng: random.Random) -> list[tuple[float, float, float, float]]:

@@ -1,7 +1,7 @@
 """Train the built-in model: `python -m tools.mini.train --size 128 --device cpu`.
 
-Three stages, each resumable: the autoencoder, the text encoder (it learns to read captions), then the UNet
-on cached latents. Interrupt it at any time; the same command goes on with the same next step.
+Four stages, each resumable: the autoencoder; the text encoder, which learns to read captions; the UNet on cached
+latents; the decoder once more. Interrupt it at any time; the same command goes on with the same next step.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, distributed, nn
-from torch.nn import functional
 from transformers import CLIPTextModel
 
-from tools.mini import captions, diffusion, export, scenes, vae
-from tools.mini.networks import EOS, TEXT_WIDTH, TOKENS, build_text_encoder, build_unet, tokenize
+from tools.mini import diffusion, export, scenes, vae
+from tools.mini.cache import LatentCache
+from tools.mini.networks import build_text_encoder, build_unet
+from tools.mini.reading import Reader, captioned
 from tools.mini.stages import Draws, Stage, run_stage, worker_rank
 
 
@@ -37,6 +38,7 @@ class Recipe:
     seed: int = 0
     vae_steps: int = 500
     vae_batch: int = 16  # pieces of 32 x 32 pixels; the same number of pixels later, in larger pieces
+    decoder_steps: int = 300
     text_steps: int = 600
     text_batch: int = 48
     unet_steps: int = 3600
@@ -51,120 +53,9 @@ def recipe_for(size: int, device: str) -> Recipe:
     if device == "cpu":
         return Recipe(size=size)
     return Recipe(
-        size=size, device=device, vae_steps=6000, vae_batch=64, text_steps=1500, unet_steps=30000, unet_batch=128,
-        unet_rate=7e-4, scenes_at_first=20000, scenes_per_step=1.0,
+        size=size, device=device, vae_steps=6000, vae_batch=64, decoder_steps=4000, text_steps=1500,
+        unet_steps=30000, unet_batch=128, unet_rate=7e-4, scenes_at_first=20000, scenes_per_step=1.0,
     )  # fmt: skip
-
-
-class Reader(nn.Module):
-    """The text encoder with a head per attribute: reading the caption right is its first lesson."""
-
-    CHOICES: dict[str, tuple[object, ...]] = {
-        "kind": scenes.KINDS, "colour": tuple(scenes.COLOURS), "sky": tuple(scenes.SKIES),
-        "ground": tuple(scenes.GROUNDS), "count": (1, 2, 3), "position": scenes.POSITIONS, "size": scenes.SIZES,
-    }  # fmt: skip
-
-    def __init__(self, text: CLIPTextModel) -> None:
-        super().__init__()
-        self.text = text
-        self.heads = nn.ModuleDict({name: nn.Linear(TEXT_WIDTH, len(c)) for name, c in self.CHOICES.items()})
-
-    def loss(self, tokens: Tensor, answers: dict[str, Tensor], noise: torch.Generator) -> Tensor:
-        """Cross entropy at the end of the caption and at a random pad after it; unsaid attributes do not count."""
-        end = (tokens == EOS).int().argmax(dim=1)
-        tokens = tokens[:, : int(end.max()) + 6]  # attention is causal: what comes later changes nothing
-        features = self.text(tokens).last_hidden_state
-        pad = end + (torch.rand(len(end), generator=noise).to(end.device) * (tokens.shape[1] - end)).long()
-        rows = torch.arange(len(end), device=end.device)
-        total = features.new_zeros(())
-        for name, head in self.heads.items():
-            for place in (end, pad):
-                total = total + functional.cross_entropy(head(features[rows, place]), answers[name], ignore_index=-100)
-        return total / (2 * len(self.heads))
-
-
-def captioned(drawn: list[scenes.Scene], rng: random.Random, empty: float = 0.1) -> tuple[Tensor, dict[str, Tensor]]:
-    """New captions of scenes as tokens, and what they say as class numbers (-100 where they say nothing)."""
-    words = [captions.caption(scene, rng) for scene in drawn]
-    blank = [rng.random() < empty for _ in drawn]
-    tokens = tokenize(["" if gone else caption.text for caption, gone in zip(words, blank, strict=True)])
-    answers = {
-        name: torch.tensor(
-            [
-                choices.index(getattr(scene, name)) if name in caption.said and not gone else -100
-                for scene, caption, gone in zip(drawn, words, blank, strict=True)
-            ]
-        )
-        for name, choices in Reader.CHOICES.items()
-    }
-    return _with_strangers(tokens, rng), answers
-
-
-def _with_strangers(tokens: Tensor, rng: random.Random, chance: float = 0.1) -> Tensor:
-    """Now and then a word of the other 49,000 somewhere in the caption, so that unknown words do no harm."""
-    for row in tokens:
-        end = int((row == EOS).int().argmax())
-        if 1 < end < TOKENS - 1 and rng.random() < chance:
-            place = rng.randint(1, end)
-            row[place + 1 :] = row[place:-1].clone()
-            row[place] = rng.randrange(EOS - 1)
-    return tokens
-
-
-class LatentCache:
-    """Latents of scene number 0, 1, 2 ... and where in them something stands. Grows; on disk, one file a worker."""
-
-    def __init__(self, encoder: AutoencoderKL, recipe: Recipe, folder: Path) -> None:
-        side = recipe.size // 8
-        self.encoder, self.recipe, self.rank = encoder, recipe, worker_rank()
-        self.file = folder / f"latents-{self.rank}.pt"
-        self.latents = torch.empty(0, 4, side, side, dtype=torch.float16)
-        self.weights = torch.empty(0, 1, side, side, dtype=torch.float16)
-        self.scenes: list[scenes.Scene] = []
-        known = self.file if self.file.exists() else folder / "latents-0.pt"
-        if known.exists():
-            kept = torch.load(known, weights_only=True)
-            shared = None if known == self.file else recipe.scenes_at_first
-            self.latents, self.weights = kept["latents"][:shared], kept["weights"][:shared]
-            self.scenes = [self._scene(number)[0] for number in range(len(self.latents))]
-
-    def _scene(self, number: int) -> tuple[scenes.Scene, int]:
-        stream = self.rank if number >= self.recipe.scenes_at_first else 0  # the first are the same for all workers
-        rng = random.Random(f"{self.recipe.seed + 1000 * stream}/scene/{number}")
-        return scenes.random_scene(rng), rng.getrandbits(32)
-
-    @torch.no_grad()
-    def grow(self, count: int, block: int = 32) -> None:
-        """Draw and encode until there are `count` scenes, rounded up to whole blocks."""
-        grown = False
-        latents, weights = [self.latents], [self.weights]
-        while len(self.scenes) < count:
-            numbers = [self._scene(len(self.scenes) + i) for i in range(block)]
-            drawn = [np.asarray(scenes.draw(scene, seed, self.recipe.size)) for scene, seed in numbers]
-            pixels = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float().to(self.recipe.device) / 127.5 - 1
-            mean = self.encoder.encode(pixels.contiguous(memory_format=torch.channels_last)).latent_dist.mean
-            latents.append((mean * vae.SCALE).half().cpu())
-            weights.append(_weights([scene for scene, _ in numbers], pixels.cpu()))
-            self.scenes += [scene for scene, _ in numbers]
-            grown = True
-        if grown:
-            self.latents, self.weights = torch.cat(latents), torch.cat(weights)
-
-    def save(self) -> None:
-        part = self.file.with_suffix(".part")
-        torch.save({"latents": self.latents, "weights": self.weights}, part)
-        part.replace(self.file)
-
-
-def _weights(drawn: list[scenes.Scene], pixels: Tensor) -> Tensor:
-    """(B, 1, h/8, w/8) with mean 1: the thing and its edge count more than sky and ground, which are soon known."""
-    side = pixels.shape[-1]
-    empty = [np.asarray(scenes.empty(s.sky, s.ground, side)) for s in drawn]
-    plain = torch.from_numpy(np.stack(empty)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    differs = ((pixels - plain).abs().amax(dim=1, keepdim=True) > 0.1).float()
-    near = functional.max_pool2d(functional.avg_pool2d(differs, 8), 3, stride=1, padding=1)
-    weight = 1 + 2 * near.clamp(max=1)
-    return (weight / weight.mean(dim=(1, 2, 3), keepdim=True)).half()
 
 
 def train_vae(recipe: Recipe, folder: Path) -> AutoencoderKL:
@@ -172,16 +63,14 @@ def train_vae(recipe: Recipe, folder: Path) -> AutoencoderKL:
     torch.manual_seed(recipe.seed)
     network = vae.build_vae()
     vae.give_colours_a_path(network)
-    network.to(recipe.device)
+    nn.Module.to(network, recipe.device)  # diffusers' own `to` is declared wrongly
     done = folder / "vae_done.pt"
     if not done.exists():
 
         def loss(draws: Draws) -> Tensor:
             part = draws.step / recipe.vae_steps
-            piece = 32 if part < 0.5 else 64 if part < 0.85 else recipe.size
-            count = max(2, recipe.vae_batch * 32 * 32 // piece**2 * (2 if piece == 64 else 1))
-            pixels = vae.pictures(draws.python, count, recipe.size, piece)
-            return vae.vae_loss(network, pixels.to(recipe.device), draws.noise)
+            pixels = _pieces(recipe, draws, 32 if part < 0.5 else 64 if part < 0.85 else recipe.size)
+            return vae.vae_loss(network, pixels, draws.noise)
 
         stage = Stage("vae", network, loss, recipe.vae_steps, 6e-4, recipe.seed, average_decay=0.98, weight_decay=0.0)
         run_stage(stage, folder / "vae.pt")
@@ -189,7 +78,28 @@ def train_vae(recipe: Recipe, folder: Path) -> AutoencoderKL:
         vae.normalise_latents(network, pixels.to(recipe.device))
         torch.save(network.state_dict(), done)
     network.load_state_dict(torch.load(done, map_location=recipe.device, weights_only=True))
-    return network.eval().requires_grad_(False)
+    network.eval()
+    network.requires_grad_(False)
+    return network
+
+
+def polish_decoder(recipe: Recipe, folder: Path, network: AutoencoderKL) -> None:
+    """Train the decoder on; the latents stay as the UNet knows them."""
+    network.decoder.requires_grad_(True)
+
+    def loss(draws: Draws) -> Tensor:
+        pixels = _pieces(recipe, draws, 64 if draws.step < 0.6 * recipe.decoder_steps else recipe.size)
+        return vae.decoder_loss(network, pixels, draws.noise)
+
+    stage = Stage("decoder", network, loss, recipe.decoder_steps, 5e-4, recipe.seed, 20, 0.98, weight_decay=0.0)
+    run_stage(stage, folder / "decoder.pt", save_every=60)
+    network.requires_grad_(False)
+
+
+def _pieces(recipe: Recipe, draws: Draws, side: int) -> Tensor:
+    """Pieces of pictures, the fewer the larger."""
+    count = max(2, recipe.vae_batch * 32 * 32 // side**2 * (2 if side == 64 else 1))
+    return vae.pictures(draws.python, count, recipe.size, side).to(recipe.device)
 
 
 def train_text(recipe: Recipe, folder: Path) -> CLIPTextModel:
@@ -211,15 +121,16 @@ def train_text(recipe: Recipe, folder: Path) -> CLIPTextModel:
 def train_unet(recipe: Recipe, folder: Path, encoder: AutoencoderKL, text: CLIPTextModel) -> UNet2DConditionModel:
     """The UNet. The text encoder reads captions without fault by now and stays as it is, as CLIP does in SD."""
     torch.manual_seed(recipe.seed + 2)
-    unet = build_unet().to(recipe.device)
+    unet = build_unet()
+    nn.Module.to(unet, recipe.device)
     text.eval().requires_grad_(False)
     if worker_rank() == 0:
-        cache = LatentCache(encoder, recipe, folder)
+        cache = LatentCache(encoder, recipe.size, recipe.seed, recipe.scenes_at_first, folder)
         cache.grow(recipe.scenes_at_first)
         cache.save()
     if distributed.is_initialized():
         distributed.barrier()
-    cache = LatentCache(encoder, recipe, folder)
+    cache = LatentCache(encoder, recipe.size, recipe.seed, recipe.scenes_at_first, folder)
     half = recipe.device != "cpu"
     workers = distributed.get_world_size() if distributed.is_initialized() else 1
 
@@ -240,7 +151,7 @@ def train_unet(recipe: Recipe, folder: Path, encoder: AutoencoderKL, text: CLIPT
     return unet
 
 
-def networks_so_far(folder: Path, device: str = "cpu") -> tuple[export.Networks, int]:
+def networks_so_far(folder: Path) -> tuple[export.Networks, int]:
     """The averaged networks of a run that may still be going on, and how many steps they have seen."""
     networks = export.Networks.untrained()
     state = torch.load(folder / "unet.pt", map_location="cpu", weights_only=True, mmap=True)
@@ -248,8 +159,12 @@ def networks_so_far(folder: Path, device: str = "cpu") -> tuple[export.Networks,
     reader = torch.load(folder / "text.pt", map_location="cpu", weights_only=True, mmap=True)["average"]
     Reader(networks.text).load_state_dict(reader)
     networks.vae.load_state_dict(torch.load(folder / "vae_done.pt", map_location="cpu", weights_only=True))
-    for network in (networks.text, networks.unet, networks.vae):
-        network.eval().requires_grad_(False).to(device)
+    if (folder / "decoder.pt").exists():
+        polished = torch.load(folder / "decoder.pt", map_location="cpu", weights_only=True, mmap=True)
+        networks.vae.load_state_dict(polished["average"])
+    for network in networks.all():
+        network.eval()
+        network.requires_grad_(False)
     return networks, state["done"]
 
 
@@ -301,7 +216,10 @@ def main() -> None:
     if options.workers > 1:
         join_workers(options.workers, options.rank, folder)
     train_unet(recipe, folder, encoder, text)
-    if options.file and options.rank == 0:
+    if options.rank > 0:
+        return
+    polish_decoder(recipe, folder, encoder)
+    if options.file:
         networks, steps = networks_so_far(folder)
         export.write(networks, options.file, {"steps": str(steps), "size": str(recipe.size)})
 

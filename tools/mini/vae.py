@@ -8,10 +8,8 @@ from typing import cast
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
-from diffusers.models.attention_processor import Attention
-from diffusers.models.resnet import ResnetBlock2D
-from torch import Tensor, nn
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor
 
 from tools.mini import scenes
 
@@ -36,6 +34,7 @@ def build_vae() -> AutoencoderKL:
     return cast(AutoencoderKL, vae.to(memory_format=torch.channels_last))
 
 
+@torch.no_grad()
 def give_colours_a_path(vae: AutoencoderKL) -> None:
     """Start an untrained autoencoder as "mean colour of 8 x 8 pixels, and blocks of it back"; the rest is learnt.
 
@@ -46,65 +45,61 @@ def give_colours_a_path(vae: AutoencoderKL) -> None:
     Without it a thousand steps went by before blue was blue.
     """
     tiny = 1e-4
-    gain = 1e-6**0.5 / tiny  # what the last norm's epsilon of 1e-6 does to such values
+    gain = 1e-6**0.5 / tiny  # undoes what the last norm's epsilon of 1e-6 does to such values
     path = slice(0, 8)
-    signs = torch.tensor([1.0, -1.0])
-    corner = (slice(0, 2), slice(0, 2))  # 2 x 2 mean under SD's one-sided padding
-    with torch.no_grad():
-        for half in (vae.encoder, vae.decoder):
-            for module in half.modules():
-                if isinstance(module, ResnetBlock2D):
-                    _fix_rows(module.conv2, path)
-                    if module.conv_shortcut is not None:
-                        _fix_rows(module.conv_shortcut, path, torch.eye(8), (0, 0))
-                elif isinstance(module, Attention):
-                    _fix_rows(module.to_out[0], path)
-            spread = torch.kron(torch.eye(4, 3), signs[:, None])  # (8, 3): colours to channels
-            _fix_rows(half.conv_in, path, spread, (1, 1))
-            _fix_columns(half.conv_out, path, torch.kron(torch.eye(3, 4), signs[None, :]), (1, 1))
-            half.conv_norm_out.weight[path] = gain
-            half.conv_norm_out.bias[path] = 0
-            _freeze(half.conv_norm_out.weight, path)
-            _freeze(half.conv_norm_out.bias, path)
-        for level, block in enumerate(vae.encoder.down_blocks[:-1]):
-            amount = 0.25 * (tiny if level == 2 else 1.0)
-            _fix_rows(block.downsamplers[0].conv, path, amount * torch.eye(8), corner)
-        for level, block in enumerate(vae.decoder.up_blocks[:-1]):
-            _fix_rows(block.upsamplers[0].conv, path, (tiny if level == 2 else 1.0) * torch.eye(8), (1, 1))
-        out = vae.encoder.conv_out
-        out.weight[4:] = 0
-        out.bias[4:] = 2 * math.log(POSTERIOR_STD)
-        _freeze(out.weight, slice(4, 8))
-        _freeze(out.bias, slice(4, 8))
-        for layer in (vae.quant_conv, vae.post_quant_conv):
-            layer.weight.copy_(torch.eye(len(layer.weight))[:, :, None, None])
-            layer.bias.zero_()
-            layer.requires_grad_(False)
+    same, signs = torch.eye(8), torch.tensor([1.0, -1.0])
+    weights = dict(vae.named_parameters())
+    for name in [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]:
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        if name.endswith((".conv2", ".to_out.0")):
+            _fix_rows(weight, bias, path)
+        elif name.endswith(".conv_shortcut"):
+            _fix_rows(weight, bias, path, same)
+        elif ".downsamplers." in name:  # 2 x 2 mean under SD's one-sided padding
+            amount = tiny if ".down_blocks.2." in f".{name}" else 1.0
+            _fix_rows(weight, bias, path, amount / 4 * same, (slice(0, 2), slice(0, 2)))
+        elif ".upsamplers." in name:
+            _fix_rows(weight, bias, path, (tiny if ".up_blocks.2." in f".{name}" else 1.0) * same, (1, 1))
+        elif name.endswith(".conv_in"):
+            _fix_rows(weight, bias, path, torch.kron(torch.eye(4, 3), signs[:, None]), (1, 1))
+        elif name.endswith(".conv_norm_out"):
+            weight[path], bias[path] = gain, 0
+            _freeze(weight, path)
+            _freeze(bias, path)
+        elif name.endswith(".conv_out"):
+            weight[:3] = 0  # what is learnt starts by adding nothing to the colours
+            weight[:, path] = 0
+            weight[:3, path, 1, 1] = torch.kron(torch.eye(3, 4), signs[None, :])
+            bias.zero_()
+            _freeze(weight, path, dimension=1)
+        elif name in ("quant_conv", "post_quant_conv"):
+            weight.copy_(torch.eye(len(weight))[:, :, None, None])
+            bias.zero_()
+            weight.requires_grad_(False)
+            bias.requires_grad_(False)
+    log_variance = slice(4, 8)
+    weights["encoder.conv_out.weight"][log_variance] = 0
+    weights["encoder.conv_out.bias"][log_variance] = 2 * math.log(POSTERIOR_STD)
+    _freeze(weights["encoder.conv_out.weight"], log_variance)
+    _freeze(weights["encoder.conv_out.bias"], log_variance)
 
 
-Tap = tuple[int | slice, int | slice]
-
-
-def _fix_rows(layer: nn.Module, rows: slice, values: Tensor | None = None, tap: Tap = (0, 0)) -> None:
-    """Outputs `rows` of a convolution or linear layer are `values` at `tap` of the first inputs, else 0, for ever."""
-    weight, bias = layer.weight, layer.bias
+def _fix_rows(
+    weight: Tensor,
+    bias: Tensor,
+    rows: slice,
+    values: Tensor | None = None,
+    tap: tuple[int | slice, int | slice] = (0, 0),
+) -> None:
+    """Outputs `rows` of a layer are `values` at `tap` of the first inputs, and 0 of all others, for ever."""
     weight[rows] = 0
     bias[rows] = 0
     if values is not None:
-        target = weight[rows, : values.shape[1], tap[0], tap[1]]
-        weight[rows, : values.shape[1], tap[0], tap[1]] = values.reshape(*values.shape, *[1] * (target.ndim - 2))
+        inputs = values.shape[1]
+        goal = weight[rows, :inputs, tap[0], tap[1]]
+        weight[rows, :inputs, tap[0], tap[1]] = values.reshape(*values.shape, *[1] * (goal.ndim - 2))
     _freeze(weight, rows)
     _freeze(bias, rows)
-
-
-def _fix_columns(layer: nn.Conv2d, columns: slice, values: Tensor, tap: Tap) -> None:
-    """The colours' part of a last convolution; what its other inputs add to the colours starts at zero."""
-    weight = layer.weight
-    weight[:3] = 0
-    weight[:, columns] = 0
-    weight[:3, columns, tap[0], tap[1]] = values
-    layer.bias.zero_()
-    _freeze(weight, columns, dimension=1)
 
 
 def _freeze(parameter: Tensor, part: slice, dimension: int = 0) -> None:
@@ -132,8 +127,25 @@ def vae_loss(vae: AutoencoderKL, pixels: Tensor, noise: torch.Generator) -> Tens
     posterior = vae.encode(pixels).latent_dist
     mean, std = posterior.mean, posterior.std
     latents = mean + std * torch.randn(mean.shape, generator=noise).to(mean.device)
-    difference = vae.decode(latents).sample - pixels
-    return difference.abs().mean() + difference.square().mean() + 1e-3 * mean.square().mean()
+    pull: Tensor = 1e-3 * mean.square().mean()
+    return _distance(vae.decode(latents).sample, pixels) + pull
+
+
+def decoder_loss(vae: AutoencoderKL, pixels: Tensor, noise: torch.Generator, blur: float = 0.15) -> Tensor:
+    """How far the pixels come back from fixed latents that are as imprecise as a UNet's.
+
+    blur: the most noise, as standard deviation of scaled latents.
+    """
+    with torch.no_grad():
+        latents = vae.encode(pixels).latent_dist.mean
+    amount = torch.rand(len(latents), 1, 1, 1, generator=noise) * blur / SCALE
+    latents = latents + (amount * torch.randn(latents.shape, generator=noise)).to(latents.device)
+    return _distance(vae.decode(latents).sample, pixels)
+
+
+def _distance(restored: Tensor, pixels: Tensor) -> Tensor:
+    difference: Tensor = restored - pixels
+    return difference.abs().mean() + difference.square().mean()
 
 
 @torch.no_grad()
@@ -146,9 +158,11 @@ def normalise_latents(vae: AutoencoderKL, pixels: Tensor) -> None:
     shift = mean.mean(dim=(0, 2, 3))
     gain = 1 / (SCALE * mean.std(dim=(0, 2, 3)))  # new = (old - shift) * gain
     channels = len(shift)
-    before, after = vae.quant_conv, vae.post_quant_conv
-    before.weight[:channels] *= gain[:, None, None, None]
-    before.bias[:channels] = (before.bias[:channels] - shift) * gain
-    before.bias[channels:] += 2 * gain.log()
-    after.bias += (after.weight[:, :, 0, 0] * shift).sum(dim=1)
-    after.weight /= gain[None, :, None, None]
+    weights = dict(vae.named_parameters())
+    to_latents, to_latents_bias = weights["quant_conv.weight"], weights["quant_conv.bias"]
+    from_latents, from_latents_bias = weights["post_quant_conv.weight"], weights["post_quant_conv.bias"]
+    to_latents[:channels] *= gain[:, None, None, None]
+    to_latents_bias[:channels] = (to_latents_bias[:channels] - shift) * gain
+    to_latents_bias[channels:] += 2 * gain.log()
+    from_latents_bias.add_((from_latents[:, :, 0, 0] * shift).sum(dim=1))
+    from_latents.div_(gain[None, :, None, None])
