@@ -15,8 +15,11 @@ from modules.checkpoints.memory import Models
 from modules.conditioning.cache import AnswerCache
 from modules.conditioning.embeddings import EmbeddingLibrary
 from modules.conditioning.encode import PromptEncoder
+from modules.enhance.upscaler import Upscaler, simple_upscalers
+from modules.imaging.resize import Upscale
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
+from modules.terms.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,15 @@ class Tools:
     choose_seed: Callable[[int], int] = random.randrange
     version: str | None = None
     answers: AnswerCache = field(default_factory=AnswerCache)
+    upscalers: Registry[Upscaler] = field(default_factory=simple_upscalers)
 
     def with_(self, **changes: Any) -> Tools:
         """A copy with these fields changed; models and caches are shared."""
         return replace(self, **changes)
+
+    def enlarge(self, name: str) -> Upscale:
+        """What the upscaler of that name does with a picture. Raises: NotFound naming the nearest."""
+        return self.upscalers[name or "None"].enlarge
 
     def encoder(self, bundle: ModelBundle) -> PromptEncoder:
         """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""

@@ -1,0 +1,1 @@
+"""What betters a picture that is already there."""

@@ -1,0 +1,57 @@
+"""What one job has with it on its way: its plan, its settings, its tools, and what has come out so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.generation.plan import Plan
+from modules.generation.tools import Tools
+from modules.settings.store import Settings
+from modules.terms.errors import Interrupted, Skipped, Stopped
+from modules.terms.progress import Phase, Progress, Watcher
+from modules.terms.request import GenerationRequest
+from modules.terms.result import GeneratedImage
+
+
+@dataclass
+class Session:
+    """`settings` have the request's overrides. `extra` are infotext entries in the order in which they came up."""
+
+    plan: Plan
+    settings: Settings
+    tools: Tools
+    watch: Watcher
+    bundle: ModelBundle
+    images: list[GeneratedImage] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    stopped: Stopped | None = None
+
+    @property
+    def request(self) -> GenerationRequest:
+        return self.plan.request
+
+    @property
+    def passes_per_batch(self) -> int:
+        return 2 if self.request.hires else 1
+
+    @property
+    def passes(self) -> int:
+        return len(self.plan.batches) * self.passes_per_batch
+
+    def note(self, sentence: str) -> None:
+        """Adds a sentence for the user, once."""
+        if sentence and sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def tell(self, phase: Phase, number: int) -> None:
+        """Tells the watcher that `number` passes are done and what comes now.
+
+        An interruption is taken note of here instead of losing what has been drawn. Raises: Cancelled.
+        """
+        try:
+            self.watch(Progress(phase, batch=number, batches=self.passes))
+        except (Interrupted, Skipped) as stop:
+            self.stopped = stop
