@@ -72,26 +72,60 @@ class Extra:
     none: Tensor | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Texts:
-    """All texts of one call, stacked. cross: (N, T, D); vector: (N, V) or None."""
+    """Texts that the network gets together. cross: (N, T, D); vector: (N, V) or None."""
 
     cross: Tensor
     vector: Tensor | None
 
-    def rows(self, start: int, end: int) -> Texts:
-        return Texts(self.cross[start:end], None if self.vector is None else self.vector[start:end])
+
+@dataclass(frozen=True)
+class Rows:
+    """What one network call is told: its texts and extra channels, and which picture each row belongs to."""
+
+    owners: tuple[int, ...]
+    texts: Texts
+    extra: Tensor | None
+    index: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", torch.tensor(self.owners, device=self.texts.cross.device))
+
+    def between(self, start: int, end: int) -> Rows:
+        vector = self.texts.vector
+        texts = Texts(self.texts.cross[start:end], None if vector is None else vector[start:end])
+        return Rows(self.owners[start:end], texts, None if self.extra is None else self.extra[start:end])
+
+    @staticmethod
+    def joined(rows: Sequence[Rows]) -> Rows:
+        if len(rows) == 1:
+            return rows[0]
+        vectors = [one.texts.vector for one in rows if one.texts.vector is not None]
+        extras = [one.extra for one in rows if one.extra is not None]
+        texts = Texts(torch.cat([one.texts.cross for one in rows]), torch.cat(vectors) if vectors else None)
+        owners = tuple(owner for one in rows for owner in one.owners)
+        return Rows(owners, texts, torch.cat(extras) if extras else None)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Spoken:
-    """What is said at one call: kept as long as every picture goes on saying the same."""
+    """What is said at one call: made anew only when some picture says something else.
+
+    alone: the network calls with the prompts alone. together: those that run the negative prompts too. sizes: how many
+    rows the prompts, the negatives (and the third branch of pix2pix models) have. pull: (prompt rows, 1, 1, 1), each
+    part's weight. firsts: the row of every picture's first part.
+    """
 
     key: tuple[int, ...]
-    said: tuple[Encoded, ...]  # holds the objects, so that no id in `key` is used again
-    positive: Texts
-    negative: Texts
-    weights: list[list[float]]
+    said: tuple[Encoded, ...]  # keeps the objects alive, so that no id in `key` is used again
+    alone: list[Rows]
+    together: list[Rows]
+    sizes: list[int]
+    owners: Tensor
+    pull: Tensor
+    firsts: list[int]
+    one_each: bool
 
 
 @dataclass
@@ -126,24 +160,20 @@ class Guided:
         """Guided denoised latents (B, C, H, W); see `Denoiser`."""
         spoken = self._said_at(self.calls, x.device)
         alone = self._leaves_out_negative(sigma, timestep)
-        owners = [picture for picture, weights in enumerate(spoken.weights) for _ in weights]
-        branches = [Branch(owners, spoken.positive, self.extra.positive if self.extra else None)]
-        if not alone:
-            everyone = list(range(len(x)))
-            branches.append(Branch(everyone, spoken.negative, self._negative_extra()))
-            if self._with_image():
-                branches.append(Branch(everyone, spoken.negative, self.extra.none if self.extra else None))
-        outputs = self._run(branches, x, sigma, timestep)
-        guided = self._combined(outputs, spoken.weights, owners, alone)
+        runs = spoken.alone if alone else spoken.together
+        answers = [self._asked(rows, x, sigma, timestep) for rows in runs]
+        denoised = answers[0] if len(answers) == 1 else torch.cat(answers)
+        guided = self._combined(denoised.split(spoken.sizes[:1] if alone else spoken.sizes), spoken, alone)
         self.calls += 1
         if self.settings.rescale and not alone and self.cond is not None:
             guided = rescaled_guidance(guided, self.cond, x, sigma, self.settings.rescale)
         return guided
 
-    def _negative_extra(self) -> Tensor | None:
-        if self.extra is None or self.extra.negative is None:
-            return None if self.extra is None else self.extra.positive
-        return self.extra.negative
+    def _asked(self, rows: Rows, x: Tensor, sigma: Tensor, timestep: Tensor | None) -> Tensor:
+        """Denoised latents of `rows`; x, sigma and timestep are per picture."""
+        times = None if timestep is None else timestep[rows.index]
+        texts = rows.texts
+        return self.predict(x[rows.index], sigma[rows.index], texts.cross, texts.vector, rows.extra, timestep=times)
 
     def _with_image(self) -> bool:
         scale = self.settings.image_scale
@@ -167,14 +197,58 @@ class Guided:
     def _said_at(self, call: int, device: torch.device) -> Spoken:
         parts = [[(timed.at(call), weight) for timed, weight in picture] for picture in self.positive]
         negative = [timed.at(call) for timed in self.negative]
-        said = (*(encoded for picture in parts for encoded, _ in picture), *negative)
+        prompts = [encoded for picture in parts for encoded, _ in picture]
+        said = (*prompts, *negative)
         key = tuple(map(id, said))
         if self._spoken is None or self._spoken.key != key:
-            prompts = [encoded for picture in parts for encoded, _ in picture]
-            texts = self._padded(stacked(prompts, device), stacked(negative, device))
-            weights = [[weight for _, weight in picture] for picture in parts]
-            self._spoken = Spoken(key, said, *texts, weights)
+            self._spoken = self._arranged(parts, negative, said, device)
         return self._spoken
+
+    def _arranged(
+        self,
+        parts: list[list[tuple[Encoded, float]]],
+        negative: list[Encoded],
+        said: tuple[Encoded, ...],
+        device: torch.device,
+    ) -> Spoken:
+        prompts = stacked([encoded for picture in parts for encoded, _ in picture], device)
+        texts, negatives = self._padded(prompts, stacked(negative, device))
+        owners = tuple(picture for picture, its in enumerate(parts) for _ in its)
+        everyone = tuple(range(len(parts)))
+        branches = [Rows(owners, texts, self._extra_of(owners, "positive"))]
+        branches.append(Rows(everyone, negatives, self._extra_of(everyone, "negative")))
+        if self._with_image():
+            branches.append(Rows(everyone, negatives, self._extra_of(everyone, "none")))
+        weights = [weight for picture in parts for _, weight in picture]
+        return Spoken(
+            key=tuple(map(id, said)),
+            said=said,
+            alone=self._runs(branches[:1], len(parts)),
+            together=self._runs(branches, len(parts)),
+            sizes=[len(branch.owners) for branch in branches],
+            owners=branches[0].index,
+            pull=torch.tensor(weights, dtype=torch.float32, device=device).view(-1, 1, 1, 1),
+            firsts=[owners.index(picture) for picture in everyone],
+            one_each=owners == everyone,
+        )
+
+    def _extra_of(self, owners: tuple[int, ...], kind: Literal["positive", "negative", "none"]) -> Tensor | None:
+        """The extra channels of every row of a branch."""
+        if self.extra is None:
+            return None
+        of_pictures = {"positive": self.extra.positive, "negative": self.extra.negative, "none": self.extra.none}[kind]
+        return (self.extra.positive if of_pictures is None else of_pictures)[list(owners)]
+
+    def _runs(self, branches: Sequence[Rows], pictures: int) -> list[Rows]:
+        """The network calls that answer all branches, as few as lengths and settings allow."""
+        if self.settings.batch_negative and len({branch.texts.cross.shape[1] for branch in branches}) == 1:
+            return [Rows.joined(branches)]
+        at_once = pictures * (2 if self.settings.batch_negative else 1)
+        return [
+            branch.between(start, start + at_once)
+            for branch in branches
+            for start in range(0, len(branch.owners), at_once)
+        ]
 
     def _padded(self, positive: Texts, negative: Texts) -> tuple[Texts, Texts]:
         have, want = negative.cross.shape[1], positive.cross.shape[1]
@@ -192,80 +266,18 @@ class Guided:
             return positive, Texts(with_empty(negative.cross, empty, want), negative.vector)
         return positive, negative
 
-    def _run(self, branches: list[Branch], x: Tensor, sigma: Tensor, timestep: Tensor | None) -> list[Tensor]:
-        """Denoised latents of every branch, in as few network calls as lengths and settings allow."""
-        alike = len({branch.texts.cross.shape[1] for branch in branches}) == 1
-        if alike and self.settings.batch_negative:
-            merged = Branch.merged(branches)
-            together = self._predicted(merged, x, sigma, timestep)
-            return list(together.split([len(branch.owners) for branch in branches]))
-        at_once = len(x) * (2 if self.settings.batch_negative else 1)
-        outputs = []
-        for branch in branches:
-            pieces = [branch.rows(start, start + at_once) for start in range(0, len(branch.owners), at_once)]
-            outputs.append(torch.cat([self._predicted(piece, x, sigma, timestep) for piece in pieces]))
-        return outputs
-
-    def _predicted(self, branch: Branch, x: Tensor, sigma: Tensor, timestep: Tensor | None) -> Tensor:
-        if branch.owners == list(range(len(x))):
-            rows, levels, times = x, sigma, timestep
-        else:
-            index = torch.tensor(branch.owners, device=x.device)
-            rows, levels, times = x[index], sigma[index], None if timestep is None else timestep[index]
-        return self.predict(rows, levels, branch.texts.cross, branch.texts.vector, branch.extra_rows(), timestep=times)
-
-    def _combined(self, outputs: list[Tensor], weights: list[list[float]], owners: list[int], alone: bool) -> Tensor:
-        positive = outputs[0]
-        starts = [owners.index(picture) for picture in range(len(weights))]
-        one_each = len(owners) == len(weights)
-        self.cond = positive if one_each else positive[starts]
-        base = self.cond if alone else outputs[1]
-        self.uncond = base
+    def _combined(self, branches: Sequence[Tensor], spoken: Spoken, alone: bool) -> Tensor:
+        positive = branches[0]
+        self.cond = positive if spoken.one_each else positive[spoken.firsts]
+        base = self.uncond = self.cond if alone else branches[1]
         scale = 1.0 if alone else self.settings.scale
         if self._with_image() and not alone:
             picture_scale = self.settings.image_scale or 0.0
-            return outputs[2] + (positive - outputs[1]) * scale + (outputs[1] - outputs[2]) * picture_scale
-        if one_each:
-            factors = positive.new_tensor([picture[0] * scale for picture in weights]).view(-1, 1, 1, 1)
-            return base + (positive - base) * factors
-        guided = base.clone()
-        for row, (picture, weight) in enumerate(zip(owners, (w for one in weights for w in one), strict=True)):
-            guided[picture] += (positive[row] - base[picture]) * (weight * scale)
-        return guided
-
-
-@dataclass
-class Branch:
-    """Rows that are denoised with one kind of text. `owners`: which picture each row belongs to."""
-
-    owners: list[int]
-    texts: Texts
-    extra: Tensor | None
-
-    def extra_rows(self) -> Tensor | None:
-        """The extra channels of every row; they are given per picture."""
-        if self.extra is None or len(self.extra) == len(self.owners):
-            return self.extra
-        return self.extra[self.owners]
-
-    def rows(self, start: int, end: int) -> Branch:
-        extra = self.extra_rows()
-        return Branch(self.owners[start:end], self.texts.rows(start, end), None if extra is None else extra[start:end])
-
-    @staticmethod
-    def merged(branches: list[Branch]) -> Branch:
-        if len(branches) == 1:
-            return branches[0]
-        vectors = [branch.texts.vector for branch in branches]
-        extras = [branch.extra_rows() for branch in branches]
-        return Branch(
-            [owner for branch in branches for owner in branch.owners],
-            Texts(
-                torch.cat([branch.texts.cross for branch in branches]),
-                torch.cat([one for one in vectors if one is not None]) if vectors[0] is not None else None,
-            ),
-            torch.cat([one for one in extras if one is not None]) if extras[0] is not None else None,
-        )
+            return branches[2] + (positive - base) * scale + (base - branches[2]) * picture_scale
+        pull = spoken.pull * scale
+        if spoken.one_each:
+            return base + (positive - base) * pull
+        return base.index_add(0, spoken.owners, (positive - base[spoken.owners]) * pull)
 
 
 def stacked(encoded: Sequence[Encoded], device: torch.device) -> Texts:

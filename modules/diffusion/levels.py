@@ -28,7 +28,7 @@ def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     return rescaled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class NoiseLevels:
     """Levels from the least noise to the most. A position between two levels is an *index* with a fraction.
 
@@ -40,8 +40,8 @@ class NoiseLevels:
     sigmas: Tensor
     timesteps: Tensor
     alphas_cumprod: Tensor
-    log_sigmas: Tensor = field(init=False, repr=False)
-    _by_device: dict[torch.device, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
+    log_sigmas: Tensor = field(init=False)
+    _by_device: dict[torch.device, tuple[Tensor, Tensor]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log_sigmas", self.sigmas.log())
@@ -60,6 +60,9 @@ class NoiseLevels:
     def scaled_linear(cls, start: float = 0.00085, end: float = 0.012, count: int = 1000) -> NoiseLevels:
         """The schedule of Stable Diffusion: sqrt(beta) rises evenly."""
         return cls.from_betas(torch.linspace(start**0.5, end**0.5, count, dtype=torch.float64) ** 2)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} levels, {self.sigma_min:.4g} to {self.sigma_max:.4g})"
 
     @property
     def sigma_min(self) -> float:

@@ -140,9 +140,16 @@ class ImageNoise:
         """The next noise of every picture, (B, C, H, W)."""
         return torch.stack([one.randn(self.shape).to(self.device) for one in self._streams])
 
-    def brownian(self, sigma_min: float, sigma_max: float) -> Callable[[float, float], Tensor]:
+    def brownian(self, sigma_min: float, sigma_max: float, *, shared: bool = False) -> Callable[[float, float], Tensor]:
         """Unit noise for SDE samplers: `noise(sigma, sigma_next)` -> (B, C, H, W). ENSD has no part in it.
 
         The bounds are those of the whole schedule, also where a picture is the start and only its end is walked.
+        `shared` takes one path for the whole batch, as A1111 did before 1.4 and does with
+        no_dpmpp_sde_batch_determinism: then the pictures depend on the size of the batch.
         """
+        if shared:
+            entropy = int(torch.randint(2**63 - 1, [], generator=torch.Generator().manual_seed(self.seeds[-1])))
+            batch = (len(self.seeds), *self.shape)
+            together = BrownianNoise([entropy], sigma_min, sigma_max, lambda seed: self._seeded(seed, batch))
+            return lambda sigma, sigma_next: together(sigma, sigma_next)[0]
         return BrownianNoise(self.seeds, sigma_min, sigma_max, lambda seed: self._seeded(seed, self.shape))

@@ -32,7 +32,8 @@ def integral(function: Callable[[float], float], start: float, end: float) -> fl
 def er_sde(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:
-    """Taylor steps of third order with noise; eta 0 turns it into the third-order ODE solver.
+    """Taylor steps with the first and second derivative of the denoised latents, both taken from the steps before, and
+    noise. Order 2 at eta 0, where it is an ODE solver: the first derivative is that of the middle of the last step.
 
     Source: Cui et al. (2023), arXiv:2309.06169, algorithm 3.
     """
@@ -60,7 +61,7 @@ def er_sde(
                 x = x + second * ((sigma_next - sigma) ** 2 / 2 + scale(sigma_next) * moment)
             first_before = first
         past = [denoised]
-        up = math.sqrt(max(sigma_next**2 - sigma**2 * ratio**2, 0.0))
-        if up > 0:
+        if options.eta:
+            up = math.sqrt(max(sigma_next**2 - sigma**2 * ratio**2, 0.0))
             x = x + noise(sigma, sigma_next) * (options.s_noise * up)
     return x
