@@ -121,7 +121,9 @@ def hires_bundle(session: Session, hires: Hires) -> Iterator[ModelBundle]:
     if not hires.checkpoint:
         yield session.bundle
         return
-    info = session.tools.models.library.find(hires.checkpoint)
+    library = session.tools.models.library
+    info = library.hashed(library.find(hires.checkpoint))
+    session.extra["Hires checkpoint"] = info.short_title
     with session.tools.models.borrow(info.title, vae=session.settings["sd_vae"]) as bundle:
         yield bundle
 
