@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from modules.generation.sampler_names import SamplerNames
 from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
 from modules.sdapi.pasting import filled_from_infotext
@@ -19,6 +20,7 @@ from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Sourc
 # What A1111's page offers for "as in the first pass"; clients and infotexts send it back.
 SAME = frozenset({"", "Use same sampler", "Use same scheduler", "Use same checkpoint"})
 HIRES_DENOISING = 0.7
+A1111_FALLBACK = "DPM++ 2M"
 IMAGE_CFG_SCALE = 1.5
 
 T = TypeVar("T", bound=GenerationBody)
@@ -114,11 +116,11 @@ def resolve_sampler(sampler: str, scheduler: str) -> tuple[str, str]:
     ("k_euler_a") give DPM++ 2M there, and old requests shall give the same picture here.
     Raises: NotFound naming the nearest for names that are neither.
     """
-    from modules.diffusion.sampler import resolve, resolve_as_a1111
-
-    resolve(sampler, scheduler)
-    found, schedule = resolve_as_a1111(sampler or "Euler", scheduler)
-    return found.name, schedule.label
+    names = SamplerNames()
+    label, schedule = names.resolve(sampler or "Euler", scheduler, automatic=False)
+    if sampler and sampler != label and not sampler.startswith(f"{label} "):
+        label = A1111_FALLBACK
+    return names.resolve(label, schedule)
 
 
 def checked_overrides(overrides: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
