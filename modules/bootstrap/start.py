@@ -13,6 +13,7 @@ from modules.bootstrap.failure import SetupError
 from modules.bootstrap.stamp import Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
+OF_THE_USER = ("COMMANDLINE_ARGS", "IGNORE_CMD_ARGS_ERRORS", "SD_WEBUI_RESTART", "SD_WEBUI_RESTARTING")  # not for tests
 
 
 def main(arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str] | None = None) -> int:
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str]
     for remark in known.remarks if known else ():
         sys.stdout.write(f"Note: {remark}\n")
     if testing:
+        for name in OF_THE_USER:
+            environ.pop(name, None)
         environ.setdefault("OMP_NUM_THREADS", "1")  # with several processes on few cores, threads of each fight
         return hand_over(env, ["-m", "pytest", *arguments[1:]], root, environ)
     return hand_over(env, ["webui.py", *arguments], root, environ)

@@ -127,12 +127,13 @@ def test_pytests_status_and_last_line_come_through(root: Path, tmp_path: Path) -
     target = clone(root, tmp_path)
     pretend_installed(target, tests=True)
     fake = target / "pytest.py"
-    fake.write_text(
-        "import os, sys\nprint(sys.argv[1:], os.environ['OMP_NUM_THREADS'])\nprint('3 failed')\nsys.exit(5)\n"
+    facts = (
+        "print(sys.argv[1:], os.environ['OMP_NUM_THREADS'], {'COMMANDLINE_ARGS', 'SD_WEBUI_RESTART'} & {*os.environ})"
     )
-    done = start(target, "test", "-k", "one thing")
+    fake.write_text(f"import os, sys\n{facts}\nprint('3 failed')\nsys.exit(5)\n")
+    done = start(target, "test", "-k", "one thing", COMMANDLINE_ARGS="--port 1")
     assert done.returncode == 5
-    assert done.stdout.splitlines() == ["['-k', 'one thing'] 1", "3 failed"]
+    assert done.stdout.splitlines() == ["['-k', 'one thing'] 1 set()", "3 failed"]
 
 
 @posix
