@@ -53,14 +53,14 @@ class Flags:
     # Folders and files
     data_dir: Path = folder("app", "", "root of all user data: models, embeddings, outputs, settings")
     models_dir: Path = folder("data", "models", "root of the model folders")
-    ckpt: Path | None = value(None, "this checkpoint, added to the list and selected", pending=True)
+    ckpt: Path | None = value(None, "this checkpoint, added to the list and selected")
     ckpt_dir: Path | None = value(None, "one more folder with checkpoints, searched first")
     vae_dir: Path | None = value(None, "one more folder with VAEs")
-    vae_path: Path | None = value(None, "use this VAE file whatever the setting says", pending=True)
+    vae_path: Path | None = value(None, "use this VAE file whatever the setting says")
     config: Path | None = value(
         None, "a model description (yaml) for checkpoints that have none of their own", pending=True
     )
-    embeddings_dir: Path = folder("data", "embeddings", "folder of textual inversion embeddings", pending=True)
+    embeddings_dir: Path = folder("data", "embeddings", "folder of textual inversion embeddings")
     textual_inversion_templates_dir: Path = folder(
         "app", "textual_inversion_templates", "folder of prompt templates for training", pending=True
     )
@@ -85,8 +85,8 @@ class Flags:
     styles_file: tuple[str, ...] = value((), "a styles file or pattern (repeatable)")
     unix_filenames_sanitization: bool = switch("replace only / in file names", pending=True)
     filenames_max_length: int = value(128, "longest part of a file name, in characters", pending=True)
-    no_hashing: bool = switch("compute no sha256 of model files", pending=True)
-    no_prompt_history: bool = switch("do not write params.txt", pending=True)
+    no_hashing: bool = switch("compute no sha256 of model files")
+    no_prompt_history: bool = switch("do not write params.txt")
 
     # Who may reach the studio
     listen: bool = switch("answer other machines too (binds 0.0.0.0); needs a password")
@@ -133,21 +133,19 @@ class Flags:
     disable_extra_extensions: bool = switch("load only built-in extensions", pending=True)
     safe_mode: bool = switch("start without extensions and with default settings, to find out what is broken")
     update_all_extensions: bool = switch("update every extension before starting", pending=True)
-    ui_debug_mode: bool = switch("load no model", pending=True)
+    ui_debug_mode: bool = switch("load no model")
 
     # Memory, precision, devices
     medvram: bool = switch("keep only the part of the model that works on the card", pending=True)
     medvram_sdxl: bool = switch("the same for SDXL alone", pending=True)
     lowvram: bool = switch("move the network to the card block by block", pending=True)
     lowram: bool = switch("load weights straight to the card", obsolete="weights are read straight from the file.")
-    no_half: bool = switch("compute in float32", pending=True)
-    no_half_vae: bool = switch("compute the VAE in float32", pending=True)
-    precision: str = value("autocast", "precision of the network", choices=("full", "half", "autocast"), pending=True)
+    no_half: bool = switch("compute in float32")
+    no_half_vae: bool = switch("compute the VAE in float32")
+    precision: str = value("autocast", "precision of the network", choices=("full", "half", "autocast"))
     upcast_sampling: bool = switch("keep weights in float16 and sample in float32", pending=True)
-    use_cpu: tuple[str, ...] = value(
-        (), "parts that compute on the CPU: all, sd, interrogate, esrgan …", many=True, pending=True
-    )
-    device_id: str | None = value(None, "index of the card", pending=True)
+    use_cpu: tuple[str, ...] = value((), "parts that compute on the CPU: all, sd, interrogate, esrgan …", many=True)
+    device_id: str | None = value(None, "index of the card")
     opt_channelslast: bool = switch(
         "channels-last memory layout", obsolete="the faster memory layout is taken by itself."
     )
