@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
 from modules.generation.finish import finish, model_description
 from modules.generation.passes import draw
@@ -10,6 +11,7 @@ from modules.generation.session import Session
 from modules.generation.source import batch_count, prepare_source
 from modules.generation.tiling import tiled
 from modules.generation.tools import Tools
+from modules.settings.store import Settings
 from modules.terms.errors import Interrupted
 from modules.terms.progress import Progress, Watcher, unwatched
 from modules.terms.request import GenerationRequest
@@ -27,7 +29,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     settings = tools.settings.with_flat(request.settings)
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
     watch(Progress("loading", batches=len(plan.batches)))
-    checkpoint, note = tools.models.library.find_or_first(request.checkpoint or settings["sd_model_checkpoint"])
+    checkpoint, note = chosen_checkpoint(request, settings, tools)
     with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:
         session = Session(plan, settings, tools, watch, bundle)
         for sentence in (note, *bundle.notes):
@@ -51,6 +53,16 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
         extra=session.extra,
         model=model,
     )
+
+
+def chosen_checkpoint(request: GenerationRequest, settings: Settings, tools: Tools) -> tuple[CheckpointInfo, str]:
+    """The checkpoint that `request` names (it must be there), or the settings', or the first one with a note.
+
+    Raises: NotFound.
+    """
+    if request.checkpoint:
+        return tools.models.library.find(request.checkpoint), ""
+    return tools.models.library.find_or_first(settings["sd_model_checkpoint"])
 
 
 def resolved(request: GenerationRequest) -> GenerationRequest:
