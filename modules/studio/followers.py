@@ -114,3 +114,48 @@ class Follower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Audience:
+    """All followers there are. `look` tells the present state of a job, None if it is forgotten."""
+
+    def __init__(self, look: Callable[[str], Job | None]) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._followers: set[Follower] = set()
+
+    def follow(self, job_id: str) -> Follower:
+        """A follower of one job, whose present state is its first news."""
+        return self._add(Follower(self._look, [job_id], job_id, self._forget))
+
+    def follow_all(self, job_ids: Iterable[str]) -> Follower:
+        """A follower of every job, whose first news are the states of `job_ids`."""
+        return self._add(Follower(self._look, job_ids, None, self._forget))
+
+    def tell(self, job_ids: Iterable[str]) -> None:
+        """There is news of these jobs."""
+        with self._lock:
+            followers = list(self._followers)
+        if followers:
+            for job_id in list(job_ids):
+                for follower in followers:
+                    follower.mark(job_id)
+
+    def dismiss(self) -> None:
+        """There will be no more news."""
+        with self._lock:
+            followers = list(self._followers)
+        for follower in followers:
+            follower.close()
+
+    def _add(self, follower: Follower) -> Follower:
+        with self._lock:
+            self._followers.add(follower)
+        return follower
+
+    def _forget(self, follower: Follower) -> None:
+        with self._lock:
+            self._followers.discard(follower)
+
+    def __len__(self) -> int:
+        return len(self._followers)

@@ -19,9 +19,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from modules.studio.followers import Follower
+from modules.studio.followers import Audience, Follower
 from modules.studio.job import FINAL, Job, Outcome, Preview, Retention, SavedFile, State
 from modules.studio.job_codec import REQUEST_TYPES, Codec, PictureStore
+from modules.studio.job_failure import unforeseen
 from modules.studio.job_queue import FairQueue
 from modules.studio.job_recovery import recover, tidy
 from modules.studio.job_store import JobStore
@@ -68,7 +69,7 @@ class Jobs:
         self._running: dict[str, Job] = {}
         self._watches: dict[str, JobWatch] = {}
         self._unwritten: dict[str, Job] = {}
-        self._followers: set[Follower] = set()
+        self._audience = Audience(self.get)
         self._threads: list[threading.Thread] = []
         self._closing = False
         self._disk_works = True
@@ -171,11 +172,12 @@ class Jobs:
 
     def follow(self, name: str) -> Follower:
         """News of one job, its present state first. Raises: NotFound."""
-        return self._follow(self._known(name).id)
+        return self._audience.follow(self._known(name).id)
 
     def follow_all(self) -> Follower:
         """News of every job, the active ones first."""
-        return self._follow(None)
+        with self._lock:
+            return self._audience.follow_all([job.id for job in (*self._running.values(), *self._queue.order())])
 
     def wait(self, name: str, timeout: float | None = None) -> Job:
         """The job, once it has finished or after `timeout` seconds. Raises: NotFound."""
@@ -248,9 +250,7 @@ class Jobs:
             for watch in self._watches.values():
                 watch.stop("cancel")
             self._work.notify_all()
-            followers = list(self._followers)
-        for follower in followers:
-            follower.close()
+        self._audience.dismiss()
         for thread in self._threads:
             thread.join(timeout)
         if not any(thread.is_alive() for thread in self._threads):
@@ -290,7 +290,7 @@ class Jobs:
         self._watches[job.id] = JobWatch(
             job,
             self.folder / "kept" / job.id,
-            changed=lambda: self._tell(job.id),
+            changed=lambda: self._audience.tell([job.id]),
             write_ahead=lambda outcome: self._store.write_ahead(job.id, outcome),
             announce=lambda file: self._store.announce(job.id, file),
         )
@@ -314,7 +314,7 @@ class Jobs:
             self._settle(job, "failed", str(error), error.status)
         except Exception as error:
             log.exception("Job %s failed.", job.id)
-            self._settle(job, "failed", _sentence(error), 507 if _out_of_memory(error) else 500)
+            self._settle(job, "failed", *unforeseen(error))
         else:
             self._forget(job)
 
@@ -336,7 +336,7 @@ class Jobs:
             self._queue.remove(job.id)
             self._running.pop(job.id, None)
             self._watches.pop(job.id, None)
-            self._tell(job.id)
+            self._audience.tell([job.id])
             self._tell_queue()
 
     def _tidy(self) -> None:
@@ -378,7 +378,7 @@ class Jobs:
             job_id = self._known(name).id
             if job_id in self._watches:
                 self._watches[job_id].stop(how)
-                self._tell(job_id)
+                self._audience.tell([job_id])
             elif how != "skip" and (waiting := self._queue.get(job_id)) is not None:
                 self._settle(waiting, "cancelled", "The job was cancelled before it ran.", None)
 
@@ -388,42 +388,7 @@ class Jobs:
             self._paused = paused
             self._work.notify_all()
 
-    # telling followers
-
-    def _follow(self, job_id: str | None) -> Follower:
-        with self._lock:
-            ids = [job_id] if job_id else [job.id for job in (*self._running.values(), *self._queue.order())]
-            follower = Follower(self.get, ids, job_id, self._unfollow)
-            self._followers.add(follower)
-        return follower
-
-    def _unfollow(self, follower: Follower) -> None:
-        with self._lock:
-            self._followers.discard(follower)
-
-    def _tell(self, job_id: str) -> None:
-        with self._lock:
-            followers = list(self._followers)
-        for follower in followers:
-            follower.mark(job_id)
-
     def _tell_queue(self) -> None:
         """The queue has changed: everybody's position may have."""
         with self._lock:
-            if self._followers:
-                for job in (*self._running.values(), *self._queue.order()):
-                    self._tell(job.id)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # torch's class is known by its name: this thread may fail before torch is imported.
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
-def _sentence(error: Exception) -> str:
-    """What a person reads about an error that nobody foresaw."""
-    if _out_of_memory(error):
-        return "There was not enough memory. Try a smaller size or batch, or close other programs that use memory."
-    if isinstance(error, (OSError, sqlite3.Error)):
-        return f"A file could not be read or written: {error}."
-    return f"Something went wrong that should not have ({type(error).__name__}: {error}). The log tells where."
+            self._audience.tell(job.id for job in (*self._running.values(), *self._queue.order()))

@@ -159,7 +159,7 @@ def test_sockets_that_vanish_leave_nothing_behind(held: Held) -> None:
         with socket_of(held.server, f"/{held.job.id}") as socket:
             socket.recv(timeout=5)
     deadline = time.monotonic() + 5
-    while jobs._followers and time.monotonic() < deadline:
+    while len(jobs._audience) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not jobs._followers
+    assert not len(jobs._audience)
     assert held.server.client.get("/internal/jobs").json()["jobs"][0]["id"] == held.job.id
