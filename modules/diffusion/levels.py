@@ -33,8 +33,7 @@ class NoiseLevels:
     """Levels from the least noise to the most. A position between two levels is an *index* with a fraction.
 
     sigmas: (N,) float32, rising. timesteps: (N,) float32, what the network is told at each level.
-    alphas_cumprod: (N,), share of signal variance; for flow models the equivalent 1 / (1 + sigma²) is meaningless
-    and this is empty.
+    alphas_cumprod: (N,), share of signal variance; empty for flow models, which have none.
     """
 
     sigmas: Tensor
@@ -148,6 +147,14 @@ class FlowLevels(NoiseLevels):
 
     def timestep(self, sigma: Tensor, *, quantize: bool = False) -> Tensor:
         return super().timestep(sigma, quantize=True) if quantize else sigma * 1000
+
+    def with_zero_terminal_snr(self) -> FlowLevels:
+        """These levels: they end in pure noise as they are."""
+        return self
+
+    def with_downcast_alphas(self) -> FlowLevels:
+        """These levels: they have no alphas."""
+        return self
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
         return (1 - sigma) * clean + sigma * noise

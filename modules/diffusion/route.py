@@ -12,6 +12,7 @@ from modules.diffusion.levels import FlowLevels, NoiseLevels
 from modules.diffusion.schedule import AUTOMATIC, Schedule, ScheduleSettings, sigmas_for
 from modules.diffusion.schedules import SCHEDULES
 from modules.diffusion.walk import Sampler
+from modules.terms.errors import BadRequest
 
 # A1111 never walks a picture from pure noise: a denoising strength of 1 counts as this.
 FULL_STRENGTH = 0.999
@@ -82,43 +83,47 @@ def plan(
     """The route of `steps` steps; with a `strength` (0 to 1) that of img2img, which begins in the middle.
 
     `exact_steps`: see `img2img_steps`. `levels` are the model's; the sampler may use part of them.
+    Raises: BadRequest if the sampler cannot walk them.
     """
     settings = settings or ScheduleSettings()
-    if strength is None:
-        length, walked = steps, steps - 1
-    else:
-        length, walked = img2img_steps(steps, strength, exact=exact_steps)
-    levels = sampler.levels(levels) if length else levels
+    length, walked = (steps, steps - 1) if strength is None else img2img_steps(steps, strength, exact=exact_steps)
     recorded: dict[str, object] = {}
-    discard = sampler.discard_penultimate or settings.always_discard
     if settings.always_discard and not sampler.discard_penultimate:
         recorded["Discard penultimate sigma"] = True
-    calls = (walked + 1) * (2 if sampler.second_order else 1)
+    discard = sampler.discard_penultimate or settings.always_discard
+    chosen = schedule
     if length == 0:
         # Denoising strength 0 with exact steps: there is nothing to walk.
-        return Route(sampler, levels, torch.zeros(1), 0.0, (0.0, 0.0), 0, 1, schedule.label, True, recorded)
-    if sampler.timestep_family:
+        sigmas, start, bounds, walked = torch.zeros(1), 0.0, (0.0, 0.0), -1
+    elif sampler.timestep_family:
         sigmas, start = timestep_route(length + discard, levels, walked if strength is not None else None)
         bounds = (levels.sigma_min, levels.sigma_max)
-        return Route(
-            sampler, levels, sigmas, start, bounds, walked + 1, calls, schedule.label, strength is not None, recorded
-        )
-    chosen = schedule
-    if chosen.label == AUTOMATIC and sampler.default_schedule:
-        chosen = SCHEDULES[sampler.default_schedule]
-    full, bent = sigmas_for(chosen, length + discard, levels, settings)
-    recorded |= bent
-    if discard:
-        full = torch.cat([full[:-2], full[-1:]])
-    sigmas = full if strength is None else full[max(0, length - walked - 1) :]
-    start = float(sigmas[0])
-    if sampler.own_levels and strength is None:
-        sigmas = torch.tensor([levels.sigma_max, *[levels.sigma_min] * (steps - 1), 0.0])
-        if steps == 1:
-            sigmas = torch.tensor([levels.sigma_max, levels.sigma_min])
-    bounds = (float(full[full > 0].min()), float(full.max()))
+    else:
+        levels = sampler.levels(levels)
+        if schedule.label == AUTOMATIC and sampler.default_schedule:
+            chosen = SCHEDULES[sampler.default_schedule]
+        full, bent = sigmas_for(chosen, length + discard, levels, settings)
+        recorded |= bent
+        if discard:
+            full = torch.cat([full[:-2], full[-1:]])
+        bounds = (float(full[full > 0].min()), float(full.max()))
+        sigmas = full if strength is None else full[max(0, length - walked - 1) :]
+        start = float(sigmas[0])
+        if sampler.own_levels and strength is None:
+            sigmas = torch.tensor([levels.sigma_max, *[levels.sigma_min] * steps])
+        elif sampler.own_levels:
+            sigmas = torch.cat([sigmas[:1], sigmas[-2:-1].expand(len(sigmas) - 1)])
     return Route(
-        sampler, levels, sigmas, start, bounds, walked + 1, calls, chosen.label, strength is not None, recorded
+        sampler=sampler,
+        levels=levels,
+        sigmas=sigmas,
+        start=start,
+        bounds=bounds,
+        steps=walked + 1,
+        total_calls=max(1, (walked + 1) * (2 if sampler.second_order else 1)),
+        schedule=chosen.label,
+        from_image=strength is not None,
+        recorded=recorded,
     )
 
 
@@ -132,7 +137,10 @@ def timestep_route(steps: int, levels: NoiseLevels, walked: int | None) -> tuple
     """(levels, start) of a walk over whole timesteps: levels[0] is `start`, the timesteps follow, falling.
 
     With `walked`, a picture is noised to timestep number `walked`, and the timesteps below that one are walked.
+    Raises: BadRequest for models that have no timesteps of this kind.
     """
+    if not len(levels.alphas_cumprod):
+        raise BadRequest("DDIM, PLMS and UniPC need a model that was trained on DDPM noise. Euler works with this one.")
     timesteps = timesteps_of(steps, len(levels))
     sigmas = levels.sigmas[timesteps]
     if walked is None:

@@ -73,6 +73,7 @@ def test_flow_levels_mix_instead_of_adding() -> None:
     flow = FlowLevels.shifted(3.0)
     assert flow.sigma_max == 1.0
     assert float(flow.timestep(torch.tensor([0.25]))) == 250.0
+    assert flow.with_zero_terminal_snr() is flow.with_downcast_alphas() is flow
     clean, noise = torch.full((1,), 2.0), torch.full((1,), -1.0)
     assert float(flow.noised(clean, noise, 0.25)) == pytest.approx(1.25)
     assert float(LEVELS.noised(clean, noise, 0.25)) == pytest.approx(1.75)

@@ -13,7 +13,7 @@ from modules.diffusion.route import img2img_steps, plan, timesteps_of
 from modules.diffusion.sampler import SAMPLERS, resolve, resolve_as_a1111, resolved_options
 from modules.diffusion.schedule import ScheduleSettings
 from modules.diffusion.schedules import SCHEDULES
-from modules.terms.errors import NotFound
+from modules.terms.errors import BadRequest, NotFound
 
 LEVELS = NoiseLevels.scaled_linear()
 AUTOMATIC = SCHEDULES["Automatic"]
@@ -111,6 +111,11 @@ def test_dpm_fast_walks_between_the_models_bounds_but_starts_as_the_schedule_say
     route = plan(SAMPLERS["DPM fast"], SCHEDULES["DDIM"], 10, LEVELS)
     assert len(route.sigmas) == 11 and route.start == pytest.approx(8.3907, abs=1e-3)
     assert float(route.sigmas[0]) == LEVELS.sigma_max and float(route.sigmas[-2]) == LEVELS.sigma_min
+
+
+def test_ddim_cannot_walk_flow_models() -> None:
+    with pytest.raises(BadRequest, match="Euler"):
+        plan(SAMPLERS["DDIM"], AUTOMATIC, 10, FlowLevels.shifted())
 
 
 def test_lcm_chooses_from_its_fifty_levels() -> None:
