@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _FOREVER = "public, max-age=31536000, immutable"
 # Pictures and uploads come from the same origin as the page: an SVG or HTML among them must not run as the page.
 _HARMLESS = "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; media-src 'self'"
+
+# Descriptions of Gradio itself for social networks, with a picture on another host.
+_NOT_OURS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
 
 
 class FrontDoor:
@@ -43,10 +48,13 @@ class FrontDoor:
             if message["type"] == "http.response.start":
                 start = message
                 return
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
             body.extend(message.get("body", b""))
             if message.get("more_body"):
                 return
-            page = bytes(body).replace(b"<head>", self._head, 1)
+            page = _NOT_OURS.sub(b"", bytes(body)).replace(b"<head>", self._head, 1)
             headers = MutableHeaders(raw=list(start["headers"]))
             headers["Content-Length"] = str(len(page))
             # The page names its files by hash and the jobs by id: an old copy would show old choices.

@@ -1,7 +1,7 @@
 """Every sentence of the page in every language, by key.
 
-The files `locale/<language>*.json` are flat: key -> text. English labels of knobs and settings are not repeated there: they are
-declared where the knob is (`terms/request.py`, `settings/`), and their keys are made from their names. Keys in use:
+The files `locale/<language>*.json` are flat: key -> text. English labels of knobs and settings are not repeated there:
+they are declared where the knob is (`terms/request.py`, `settings/`), and their keys are made from their names.
 
   page.*                 fixed labels, hints and buttons          param.<Owner>.<field>        a knob of a request
   script.*               what the page's scripts say              setting.<key>[.help]         a setting

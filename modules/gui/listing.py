@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modules.gui.needs import Studio
+from modules.terms.errors import NotFound
 
 TABS = ("txt2img", "PNG Info", "Settings")
 
@@ -20,7 +21,12 @@ def listing_of(studio: Studio, *, hiding: bool = False) -> Callable[[str], list[
             return list(studio.settings.catalogue)
         if name == "tabs":
             return list(TABS)
+        try:
+            offered = studio.listing(name)
+        except NotFound:
+            # A setting may offer what no part of the studio knows yet.
+            return []
         hidden = studio.settings["hide_samplers"] if hiding and name == "samplers" else ()
-        return [entry for entry in studio.listing(name) if entry not in hidden]
+        return [entry for entry in offered if entry not in hidden]
 
     return listing

@@ -17,7 +17,7 @@ from modules.terms.request import GenerationRequest
 class Outputs(Protocol):
     """See studio/outputs.py."""
 
-    def folders(self) -> Sequence[Path]: ...
+    def folders(self, settings: Mapping[str, Any] | None = None) -> Sequence[Path]: ...
 
 
 class Studio(Protocol):

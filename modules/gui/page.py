@@ -13,6 +13,7 @@ from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
+from modules.gui.pictures import serve_in_place
 from modules.gui.theme import theme
 from modules.gui.widgets import frame, private, script
 
@@ -25,7 +26,7 @@ def mount(app: FastAPI, studio: Studio) -> None:
     stamp = routes.version()
     routes.add_routes(app, studio, stamp)
     demo = build(studio)
-    gr.set_static_paths(list(_folders(studio)))
+    serve_in_place(_folders(studio))
     gr.mount_gradio_app(
         app,
         demo,
@@ -86,4 +87,4 @@ def _bind_opening(
 
 
 def _folders(studio: Studio) -> tuple[Path, ...]:
-    return tuple(studio.outputs.folders())
+    return tuple(studio.outputs.folders(studio.settings))

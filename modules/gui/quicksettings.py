@@ -9,17 +9,19 @@ import gradio as gr
 from gradio.components import Component
 
 from modules.gui.i18n import setting_label
+from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import told
+from modules.gui.settings_tab import plain
 from modules.gui.widgets import component_of, private, tool_button
-from modules.terms.declare import Choice
+from modules.terms.declare import Choice, Control
 
 
 @dataclass(frozen=True)
 class QuickSetting:
     key: str
     component: Component
-    control: Any
+    control: Control
 
 
 def build(studio: Studio) -> list[QuickSetting]:
@@ -35,39 +37,55 @@ def build(studio: Studio) -> list[QuickSetting]:
 def _setting(studio: Studio, key: str) -> QuickSetting:
     setting = studio.settings.catalogue[key]
     control = setting.control
-    listing = control.listing if isinstance(control, Choice) else ""
+    name = control.listing if isinstance(control, Choice) else ""
     with gr.Row(elem_classes=["quicksetting"]):
         component = component_of(
             control,
-            studio.settings[key],
+            _shown(studio, key, control),
             text=setting_label(setting),
             elem_id=f"setting_{key}",
-            choices=studio.listing(listing) if listing else (),
+            choices=listing_of(studio)(name) if name else (),
         )
-        if listing:
+        if name:
             refresh = tool_button("page.refresh", elem_id=f"refresh_{key}", icon="refresh")
-            refresh.click(lambda: gr.update(choices=studio.refresh(listing)), None, component, **private())
+            refresh.click(lambda: _refreshed(studio, key, name), None, component, **private())
     return QuickSetting(key, component, control)
+
+
+def _shown(studio: Studio, key: str, control: Control) -> Any:
+    """The value of the setting; where no checkpoint is chosen yet, the first, since that is the one that is used."""
+    value = studio.settings[key]
+    if value or key != "sd_model_checkpoint" or not isinstance(control, Choice):
+        return plain(value)
+    return next(iter(studio.listing(control.listing)), None)
+
+
+def _refreshed(studio: Studio, key: str, name: str) -> Any:
+    studio.refresh(name)
+    return _update(studio, key, studio.settings.catalogue[key].control)
+
+
+def _update(studio: Studio, key: str, control: Control) -> Any:
+    """Brings the field of the setting up to date."""
+    value = _shown(studio, key, control)
+    if isinstance(control, Choice) and control.listing:
+        return gr.update(value=value, choices=listing_of(studio)(control.listing))
+    return gr.update(value=value)
 
 
 def _bind(studio: Studio, quick: QuickSetting) -> None:
     def apply(value: Any) -> Any:
         """What the setting is now; where it was refused, the page goes back to what it was."""
-        if value != studio.settings[quick.key]:
+        if value != plain(studio.settings[quick.key]):
             told(studio, lambda: studio.set_options({quick.key: value}))
-        return studio.settings[quick.key]
+        return _shown(studio, quick.key, quick.control)
 
     # As in A1111: text when it is left or entered, a slider when it is let go, everything else at once.
-    names = {"Textbox": ("submit", "blur"), "Slider": ("release",), "Dropdown": ("input",)}
-    for name in names.get(type(quick.component).__name__, ("input",)):
-        getattr(quick.component, name)(apply, quick.component, quick.component, **private())
+    events = {"Textbox": ("submit", "blur"), "Slider": ("release",)}
+    for event in events.get(type(quick.component).__name__, ("input",)):
+        getattr(quick.component, event)(apply, quick.component, quick.component, **private())
 
 
 def refreshed(studio: Studio, row: list[QuickSetting]) -> list[Any]:
     """Updates that bring the row up to date."""
-    return [
-        gr.update(value=studio.settings[quick.key], choices=studio.listing(quick.control.listing))
-        if isinstance(quick.control, Choice) and quick.control.listing
-        else gr.update(value=studio.settings[quick.key])
-        for quick in row
-    ]
+    return [_update(studio, quick.key, quick.control) for quick in row]

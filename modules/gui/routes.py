@@ -21,6 +21,14 @@ from modules.terms.errors import WebuiError
 STATIC = Path(__file__).parent / "static"
 PREFIX = "/internal/gui"
 BUILT_IN = "atelier-mini"
+# --theme light or dark: Gradio reads it from the address.
+_THEME = """
+const address = new URL(location.href);
+if (!address.searchParams.has("__theme")) {
+    address.searchParams.set("__theme", window.atelierBoot.theme);
+    history.replaceState(null, "", address);
+}
+"""
 # Settings that the scripts follow.
 _FOR_SCRIPTS = (
     "show_progress_in_title",
@@ -80,6 +88,7 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             f"window.atelierBoot = {_script_json(values)};\n"
             "Object.defineProperty(navigator, 'language', {get: () => window.atelierBoot.language});\n"
             "document.documentElement.lang = window.atelierBoot.language;\n"
+            f"{_THEME if studio.flags.theme else ''}"
         )
         return Response(code, media_type="text/javascript", headers={"Cache-Control": "no-store"})
 

@@ -17,6 +17,7 @@ from gradio.context import LocalContext
 
 from modules.gui import i18n
 from modules.gui.needs import Studio
+from modules.gui.pictures import serve_in_place
 from modules.terms.errors import WebuiError
 from modules.terms.request import GenerationRequest
 
@@ -41,8 +42,8 @@ def told(studio: Studio, work: Callable[[], T]) -> T:
 def shown(studio: Studio, sentence: str) -> gr.Error:
     """The error that makes Gradio show `sentence`, which may quote what people typed, as text."""
     title = i18n.say("notice.failed", language_now(studio))
-    # Gradio takes the message for HTML.
-    return gr.Error(html.escape(sentence), duration=None, title=title, print_exception=False)
+    # static/errors.js shows it as text; Gradio's own message, should it appear, would take it for HTML.
+    return gr.Error(html.escape(sentence), title=title, print_exception=False)
 
 
 class Runs:
@@ -100,4 +101,6 @@ class Runs:
             "seconds": job.result.get("seconds") or job.elapsed,
         }
         pictures = [image["path"] for image in there]
+        # Folders chosen since the start, and the job's own where pictures are not to be saved.
+        serve_in_place(Path(picture).parent for picture in pictures)
         return gr.Gallery(value=pictures, selected_index=0 if pictures else None), json.dumps(told_to_script)

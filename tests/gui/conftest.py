@@ -103,9 +103,23 @@ def visit(browser: Browser, address: str, studio: StandIn) -> Iterator[object]:
     assert [fault for visitor in visitors for fault in visitor.faults] == []
 
 
+@pytest.fixture(scope="session")
+def regular(browser: Browser, address: str) -> Iterator[Visitor]:
+    """A visitor whose browser has the page's files already: opening it takes half the time."""
+    visitor = Visitor(browser, address)
+    yield visitor
+    visitor.context.close()
+
+
 @pytest.fixture
-def page(visit) -> Page:
-    return visit().open()
+def page(regular: Visitor, studio: StandIn) -> Iterator[Page]:
+    """A fresh page without drafts."""
+    del regular.faults[:]
+    page = regular.open()
+    yield page
+    page.evaluate("localStorage.clear(); sessionStorage.clear(); document.body.dataset.draft = ''")
+    page.close()
+    assert regular.faults == []
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from modules.studio.flags import parse_flags
 from modules.studio.job import Job, Outcome, SavedFile
 from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
-from modules.terms.errors import BadRequest, Interrupted
+from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
 
@@ -37,7 +37,7 @@ LISTS: dict[str, list[str]] = {
 class Outputs:
     root: Path
 
-    def folders(self) -> tuple[Path, ...]:
+    def folders(self, settings: Mapping[str, Any] | None = None) -> tuple[Path, ...]:
         return (self.root,)
 
 
@@ -109,6 +109,8 @@ class StandIn:
                 )
                 self.gate.wait(30)
                 time.sleep(self.step_seconds)
+        except Skipped:
+            interrupted = False
         except Interrupted:
             interrupted = True
         return self._saved(request, seed, interrupted)

@@ -1,12 +1,14 @@
 // What was typed stays in this browser: a reload, a crash or a restarted server loses nothing.
 const SAVE_AFTER = 300;
 const timers = {};
+const unsaved = {};
 
 export const handlers = {
     saveDraft: (tab, names, ...values) => {
         if (!document.body.dataset.draft) return;
         clearTimeout(timers[tab]);
-        timers[tab] = setTimeout(() => save(tab, names, values), SAVE_AFTER);
+        unsaved[tab] = () => save(tab, names, values);
+        timers[tab] = setTimeout(() => flush(tab), SAVE_AFTER);
     },
     loadDraft: (tab, names, ...values) => {
         const draft = load(tab);
@@ -15,6 +17,14 @@ export const handlers = {
         return names.map((name, index) => (name in draft ? draft[name] : values[index]));
     },
 };
+
+function flush(tab) {
+    unsaved[tab]?.();
+    delete unsaved[tab];
+}
+
+// The last words typed before a reload count, too.
+addEventListener("pagehide", () => Object.keys(unsaved).forEach(flush));
 
 function save(tab, names, values) {
     try {

@@ -1,6 +1,7 @@
 // Everything the page does in the browser starts here. Gradio's events call `atelier.handle(name, values)`;
 // what a handler throws is shown as a message (Gradio itself swallows it without a trace).
 import * as drafts from "./drafts.js";
+import { tellErrors } from "./errors.js";
 import * as fields from "./fields.js";
 import { follower } from "./jobs.js";
 import { watchKeys } from "./keys.js";
@@ -37,6 +38,8 @@ function handle(name, values) {
 }
 
 window.atelier = { ...window.atelier, handle, boot: window.atelierBoot };
+
+tellErrors();
 
 // Gradio builds the page after this script ran, and a tab's inside when it is first opened.
 function whenBuilt(start) {

@@ -1,0 +1,154 @@
+"""The page as HTTP sees it: light, early, in the reader's language, and closed where it should be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from serving import app_of
+from stand_in import StandIn, png
+
+from modules.gui.pictures import serve_in_place
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = {"host": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory):
+    studio = StandIn(tmp_path_factory.mktemp("studio"))
+    yield studio
+    studio.jobs.close()
+
+
+@pytest.fixture(scope="module")
+def client(studio: StandIn):
+    with TestClient(app_of(studio), base_url="http://127.0.0.1:7860") as client:
+        yield client
+
+
+def boot(client: TestClient, language: str) -> dict:
+    answer = client.get("/internal/gui/boot.js", headers={"accept-language": language})
+    assert answer.headers["cache-control"] == "no-store"
+    return json.loads(answer.text.split(" = ", 1)[1].split(";\nObject", 1)[0])
+
+
+def test_our_scripts_come_before_gradios(client: TestClient) -> None:
+    html = client.get("/").text
+    assert html.index("internal/gui/boot.js") < html.index("gradio_config")
+    assert html.index("main.js") < html.index("assets/index-")
+
+
+def test_the_page_is_small(client: TestClient) -> None:
+    compressed = client.get("/", headers={"accept-encoding": "gzip"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert int(compressed.headers["content-length"]) < 100_000
+    assert len(compressed.content) < 700_000
+
+
+def test_nothing_of_the_page_is_offered_as_an_api_of_gradio(client: TestClient) -> None:
+    assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
+
+
+def test_there_is_no_heartbeat(client: TestClient) -> None:
+    """It would hold one of the six connections that a browser makes to a host, for every tab (measured)."""
+    assert client.get("/config").json()["connect_heartbeat"] is False
+
+
+def test_no_event_waits_in_gradios_queue(client: TestClient) -> None:
+    waiting = [
+        entry for entry in client.get("/config").json()["dependencies"] if entry["queue"] and entry["backend_fn"]
+    ]
+    assert waiting == []
+
+
+def test_files_of_ours_last_and_are_found(client: TestClient) -> None:
+    html = client.get("/").text
+    style = html.split('rel="stylesheet" href="', 1)[1].split('"', 1)[0]
+    answer = client.get(f"/{style}")
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    asset = html.split('src="./assets/', 1)[1].split('"', 1)[0]
+    assert "immutable" in client.get(f"/assets/{asset}").headers["cache-control"]
+
+
+def test_the_language_is_the_browsers_until_one_is_set(client: TestClient, studio: StandIn) -> None:
+    assert boot(client, "en-GB")["language"] == "en"
+    assert boot(client, "zh-CN,zh;q=0.9")["texts"]["close"] == "关闭"
+    studio.set_options({"language": "en"})
+    assert boot(client, "zh-CN")["language"] == "en"
+    studio.set_options({"language": "auto"})
+
+
+def test_settings_come_in_the_language_of_the_reader(client: TestClient, studio: StandIn) -> None:
+    pages = client.get("/internal/gui/settings", headers={"accept-language": "zh-CN"}).json()["pages"]
+    settings = {setting["key"]: setting for page in pages for setting in page["settings"]}
+    assert set(settings) == {key for key, one in studio.settings.catalogue.items() if one.section.id}
+    assert settings["samples_save"]["label"] == "始终保存所有生成的图片"
+    assert settings["samples_save"]["english"] == "Always save all generated images"
+    assert settings["sd_model_checkpoint"]["control"]["choices"] == [
+        [name, name] for name in studio.listing("checkpoints")
+    ]
+    assert all(setting["control"]["type"] for setting in settings.values())
+
+
+def test_settings_change_or_say_why_not(client: TestClient, studio: StandIn) -> None:
+    answer = client.post("/internal/gui/settings", json={"jpeg_quality": 91, "samples_save": True})
+    assert answer.json() == {"changed": ["jpeg_quality"], "values": {"jpeg_quality": 91}}
+    assert studio.settings["jpeg_quality"] == 91
+    refused = client.post("/internal/gui/settings", json={"jpeg_quality": "much", "samples_save": False})
+    assert refused.status_code == 422
+    assert "jpeg_quality" in refused.json()["detail"]
+    assert studio.settings["samples_save"] is True
+
+
+def test_another_web_site_cannot_change_settings(client: TestClient, studio: StandIn) -> None:
+    answer = client.post(
+        "/internal/gui/settings", json={"samples_save": False}, headers={"origin": "http://evil.example"}
+    )
+    assert answer.status_code == 403
+    assert studio.settings["samples_save"] is True
+
+
+def test_saved_pictures_are_served_as_they_are(client: TestClient, studio: StandIn) -> None:
+    from stand_in import gradient
+
+    path = studio.outputs.root / "00000-1.png"
+    path.write_bytes(png(gradient(64, 64, 1, 1.0), "a boat\nSteps: 1"))
+    answer = client.get(f"/gradio_api/file={path}")
+    assert answer.content == path.read_bytes()
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert client.get(f"/gradio_api/file={studio.folder / 'config.json'}").status_code in (403, 404)
+
+
+def test_state_says_whether_the_engine_is_ready(client: TestClient, studio: StandIn) -> None:
+    studio.engine_state = "starting"
+    assert client.get("/internal/gui/state").json() == {"engine": "starting", "only_built_in": True}
+    studio.engine_state = "ready"
+    studio.lists["checkpoints"].append("big.safetensors")
+    assert client.get("/internal/gui/state").json() == {"engine": "ready", "only_built_in": False}
+
+
+def test_a_folder_is_served_once_however_often_it_is_named(tmp_path: Path) -> None:
+    from gradio.data_classes import _StaticFiles
+
+    serve_in_place([tmp_path])
+    serve_in_place([tmp_path])
+    assert _StaticFiles.all_paths.count(tmp_path.resolve()) == 1
+
+
+def test_the_page_stands_without_torch() -> None:
+    """In a fresh interpreter: building the page imports neither torch nor what needs it."""
+    code = (
+        "import sys, tempfile; from pathlib import Path; sys.path[:0] = ['.', 'tests/gui'];"
+        "from stand_in import StandIn; from serving import app_of;"
+        "studio = StandIn(Path(tempfile.mkdtemp()) / 'x'); app_of(studio);"
+        "heavy = {'torch', 'transformers', 'diffusers', 'scipy'} & set(sys.modules); studio.jobs.close();"
+        "print(sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
