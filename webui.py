@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         serve(build_app(studio), studio)
+    except KeyboardInterrupt:  # uvicorn passes the signal on once it has shut down
+        logging.getLogger("atelier").info("Stopped. Jobs that wait are kept for the next start.")
     finally:
         studio.close()
     return 0
