@@ -5,7 +5,9 @@ The page is served before torch is imported; the engine starts behind it.
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -28,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from modules.studio.studio import Studio
 
     try:
+        door = listening(flags)
         studio = Studio(flags)
     except WebuiError as error:
         logging.getLogger("atelier").error("%s", error)
         return 1
     try:
-        serve(build_app(studio), studio)
+        serve(build_app(studio), studio, door)
     except KeyboardInterrupt:  # uvicorn passes the signal on once it has shut down
         logging.getLogger("atelier").info("Stopped. Jobs that wait are kept for the next start.")
     finally:
@@ -53,8 +56,24 @@ def build_app(studio: Studio) -> Any:
     return guarded(app, studio.flags)
 
 
-def serve(app: Any, studio: Studio) -> None:
-    """Answers on the flags' address until a signal or `studio.stop()` ends it. The engine starts once it listens."""
+def listening(flags: Flags) -> socket.socket:
+    """The socket that the studio will answer on. Raises: WebuiError if the address is taken or not ours."""
+    host, port = flags.host, flags.bind_port
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise WebuiError(
+                f"Port {port} is in use, perhaps by another studio: look at http://127.0.0.1:{port}. "
+                f"Stop that program, or start this one with --port {port + 1}."
+            ) from error
+        raise WebuiError(
+            f"{host}:{port} cannot be listened on: {error.strerror}. Choose another --server-name or --port."
+        ) from error
+
+
+def serve(app: Any, studio: Studio, door: socket.socket) -> None:
+    """Answers on `door` until a signal or `studio.stop()` ends it. The engine starts once it listens."""
     import uvicorn
 
     flags = studio.flags
@@ -80,7 +99,7 @@ def serve(app: Any, studio: Studio) -> None:
     )
     server = Server(config)
     studio.on_stop(lambda: setattr(server, "should_exit", True))
-    server.run()
+    server.run(sockets=[door])
 
 
 def announce(flags: Flags) -> None:
