@@ -1,0 +1,181 @@
+"""A network file as deltas by module: what is in it, whichever kind, before it is known which model it meets."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modules.networks.files import Stamp, read_metadata, read_tensors, stamp_of
+from modules.networks.keys import bundled, said_alphas, spelt
+from modules.networks.kind import Adapter, Tensors
+from modules.networks.kinds import known_kinds
+from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleDelta:
+    """What a network adds to one module.
+
+    scale: alpha through rank. added: of the weight's shape, added to the adapter's delta before scaling. magnitude:
+    DoRA's; the sum of weight and delta gets these lengths, per input channel (1, I, …) or per output channel (O, 1, …).
+    """
+
+    kind: str
+    adapter: Adapter
+    scale: float = 1.0
+    added: Tensor | None = None
+    magnitude: Tensor | None = None
+
+    @property
+    def depends_on_weight(self) -> bool:
+        return self.adapter.depends_on_weight or self.magnitude is not None
+
+    def factors(self, rank: int | None) -> tuple[Tensor, Tensor] | None:
+        """Two thin matrices whose product, times `scale`, is the whole delta; None if it is not that simple."""
+        return None if self.added is not None or self.magnitude is not None else self.adapter.factors(rank)
+
+    def delta(self, weight: Tensor, rank: int | None = None) -> Tensor:
+        """What is added to `weight` (float32) at multiplier 1, in the shape of the adapter or of the weight."""
+        delta = self.adapter.delta(weight, rank)
+        if self.added is not None:
+            delta = delta + self.added.to(delta).view(delta.shape)
+        delta = delta * self.scale
+        return delta if self.magnitude is None else _with_magnitude(weight, delta, self.magnitude)
+
+
+def _with_magnitude(weight: Tensor, delta: Tensor, magnitude: Tensor) -> Tensor:
+    """The delta after which the columns (or rows) of the weight are as long as `magnitude` says.
+
+    Source: Liu et al. (2024), arXiv:2402.09353.
+    """
+    import torch
+
+    merged = weight + delta.view(weight.shape)
+    lengths = magnitude.to(weight)
+    per_output = magnitude.ndim == 1 or (magnitude.shape[0] == weight.shape[0] and magnitude.shape[0] > 1)
+    axes = [axis for axis in range(weight.ndim) if axis != (0 if per_output else 1)]
+    shape = [1] * weight.ndim
+    shape[0 if per_output else 1] = -1
+    stretch: Tensor = lengths.view(shape) / torch.linalg.vector_norm(merged, dim=axes, keepdim=True)
+    return merged * stretch - weight
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The content of one file.
+
+    deltas: by the module's name as the file spells it. embeddings: textual inversions inside, by name and encoder
+    ("" for any): (n, width). unknown: keys that no kind claims. alike: keys of each module, for telling which keys of
+    the file could not be applied.
+    """
+
+    path: Path
+    stamp: Stamp
+    deltas: Mapping[str, ModuleDelta]
+    keys: Mapping[str, tuple[str, ...]]
+    embeddings: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Hashable:
+        """The same only for the same file content."""
+        return str(self.path), *self.stamp
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many modules each kind has, the most first."""
+        return dict(Counter(delta.kind for delta in self.deltas.values()).most_common())
+
+
+def read_network(path: Path) -> Network:
+    """The network in `path`. Raises: NotFound, Refused, UnknownFile if it holds none of a known kind."""
+    stamp = stamp_of(path)
+    metadata = read_metadata(path)
+    modules: dict[str, dict[str, Tensor]] = {}
+    keys: dict[str, list[str]] = {}
+    embeddings: dict[str, dict[str, Tensor]] = {}
+    unknown: list[str] = []
+    for key, tensor in read_tensors(path).items():
+        if inversion := bundled(key):
+            vectors = tensor if tensor.ndim > 1 else tensor[None]
+            embeddings.setdefault(inversion.name, {})[inversion.encoder] = vectors.float()
+        elif found := spelt(key):
+            modules.setdefault(found.group, {})[found.end] = tensor
+            keys.setdefault(found.group, []).append(key)
+        else:
+            unknown.append(key)
+    deltas, strange = _read_modules(modules, said_alphas(metadata))
+    if not deltas and not embeddings:
+        some = ", ".join([*unknown, *(key for group in strange for key in keys[group])][:3])
+        raise UnknownFile(
+            f"{path.name} holds no network of a known kind (LoRA, LoHa, LoKr, …); its keys begin with {some}. "
+            "Move it to the folder that it belongs in."
+        )
+    unknown += [key for group in strange for key in keys[group]]
+    known = {group: tuple(found) for group, found in keys.items() if group in deltas}
+    return Network(path, stamp, deltas, known, embeddings, tuple(unknown), metadata)
+
+
+def _read_modules(
+    modules: Mapping[str, Tensors], said_alpha: Callable[[str], float | None]
+) -> tuple[dict[str, ModuleDelta], list[str]]:
+    """The delta of each module, and the modules that are of no known kind or contradict themselves."""
+    deltas: dict[str, ModuleDelta] = {}
+    strange: list[str] = []
+    for group, tensors in modules.items():
+        delta = _read_module(tensors, said_alpha(group))
+        if delta is None:
+            strange.append(group)
+        else:
+            deltas[group] = delta
+    return deltas, strange
+
+
+def _read_module(tensors: Tensors, said_alpha: float | None) -> ModuleDelta | None:
+    ends = frozenset(tensors)
+    kind = next((kind for kind in known_kinds() if kind.recognise(ends)), None)
+    if kind is None:
+        return None
+    try:
+        adapter = kind.read(tensors)
+    except (KeyError, ValueError, RuntimeError, IndexError):
+        return None
+    return ModuleDelta(
+        kind.name, adapter, _scale(tensors, adapter.rank, said_alpha), tensors.get("bias"), tensors.get("dora_scale")
+    )
+
+
+def _scale(tensors: Tensors, rank: int | None, said_alpha: float | None) -> float:
+    if "scale" in tensors:
+        return float(tensors["scale"])
+    alpha = float(tensors["alpha"]) if "alpha" in tensors else said_alpha
+    return 1.0 if alpha is None or not rank else alpha / rank
+
+
+class NetworkReader:
+    """Networks by path, kept once read. `keep`: how many may stay beyond those that `hold` names."""
+
+    def __init__(self, keep: int = 0) -> None:
+        self.keep = keep
+        self._read: OrderedDict[Path, Network] = OrderedDict()
+
+    def read(self, path: Path) -> Network:
+        """The network in `path`, from memory unless the file changed. Raises: as `read_network`."""
+        known = self._read.get(path)
+        if known is None or known.stamp != stamp_of(path):
+            self._read[path] = known = read_network(path)
+        self._read.move_to_end(path)
+        return known
+
+    def hold(self, used: set[Path]) -> None:
+        """Forgets all but `used` and the `keep` others that were read last."""
+        others = [path for path in self._read if path not in used]
+        for path in others[: max(0, len(others) - self.keep)]:
+            del self._read[path]
