@@ -30,7 +30,8 @@ def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NoiseLevels:
-    """Levels from the least noise to the most. A position between two levels is an *index* with a fraction.
+    """Levels from the least noise to the most. A position between two levels is an *index* with a fraction;
+    log(sigma) is interpolated there.
 
     sigmas: (N,) float32, rising. timesteps: (N,) float32, what the network is told at each level.
     alphas_cumprod: (N,), share of signal variance; empty for flow models, which have none.
@@ -39,17 +40,16 @@ class NoiseLevels:
     sigmas: Tensor
     timesteps: Tensor
     alphas_cumprod: Tensor
-    log_sigmas: Tensor = field(init=False)
+    log_sigmas: Tensor
     _by_device: dict[torch.device, tuple[Tensor, Tensor]] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "log_sigmas", self.sigmas.log())
-
     @classmethod
-    def from_alphas(cls, alphas_cumprod: Tensor) -> NoiseLevels:
-        """Levels of a variance-preserving schedule. alphas_cumprod: (N,), falling."""
-        alphas = alphas_cumprod.detach().cpu().float()
-        return cls(((1 - alphas) / alphas) ** 0.5, torch.arange(len(alphas), dtype=torch.float32), alphas)
+    def from_alphas(cls, alphas_cumprod: Tensor, *, precision: torch.dtype = torch.float32) -> NoiseLevels:
+        """Levels of a variance-preserving schedule, computed in `precision`. alphas_cumprod: (N,), falling."""
+        alphas = alphas_cumprod.detach().cpu().to(precision)
+        sigmas = ((1 - alphas) / alphas) ** 0.5
+        timesteps = torch.arange(len(alphas), dtype=torch.float32)
+        return cls(sigmas.float(), timesteps, alphas.float(), sigmas.log().float())
 
     @classmethod
     def from_betas(cls, betas: Tensor) -> NoiseLevels:
@@ -79,8 +79,8 @@ class NoiseLevels:
         return self.from_alphas(zero_terminal_snr(self.alphas_cumprod))
 
     def with_downcast_alphas(self) -> NoiseLevels:
-        """These levels with alphas_cumprod rounded to half precision, as A1111 had them before 1.8."""
-        return self.from_alphas(self.alphas_cumprod.half().float())
+        """These levels computed in half precision from alphas_cumprod on, as A1111 had them before 1.8."""
+        return self.from_alphas(self.alphas_cumprod, precision=torch.float16)
 
     def thinned(self, count: int) -> NoiseLevels:
         """`count` levels spread evenly over these, the last one included; timesteps are those of the originals."""
@@ -91,6 +91,7 @@ class NoiseLevels:
             sigmas=self.sigmas[kept],
             timesteps=self.timesteps[kept],
             alphas_cumprod=self.alphas_cumprod[kept],
+            log_sigmas=self.log_sigmas[kept],
         )
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -131,8 +132,12 @@ class NoiseLevels:
         return clean + noise * sigma
 
     def share_done(self, sigma: Tensor) -> float:
-        """How much of the way from pure noise is behind: 0 at the last level, near 1 at the first."""
-        return (len(self) - 1 - int(self.nearest(sigma.max().view(1)))) / len(self)
+        """How much of the way from pure noise is behind: 0 at the last level, near 1 at the first.
+
+        The nearest level counts by its distance in sigma, not in log(sigma): A1111 switches to the refiner by it.
+        """
+        nearest = int((self.sigmas.to(sigma.device) - sigma.max()).abs().argmin())
+        return (len(self) - 1 - nearest) / len(self)
 
 
 class FlowLevels(NoiseLevels):
@@ -143,7 +148,7 @@ class FlowLevels(NoiseLevels):
         """sigma = shift * t / (1 + (shift - 1) * t) for t = 1/count … 1. Source: arXiv:2403.03206, eq. 23."""
         t = torch.arange(1, count + 1, dtype=torch.float32) / count
         sigmas = shift * t / (1 + (shift - 1) * t)
-        return cls(sigmas, sigmas * 1000, torch.empty(0))
+        return cls(sigmas, sigmas * 1000, torch.empty(0), sigmas.log())
 
     def timestep(self, sigma: Tensor, *, quantize: bool = False) -> Tensor:
         return super().timestep(sigma, quantize=True) if quantize else sigma * 1000

@@ -41,4 +41,4 @@ def fine_levels(count: int = 20001, first: float = 0.2, last: float = 8.0) -> No
     ramp = torch.linspace(0, 1, count, dtype=torch.float64)
     bumpy = ramp + 0.05 * torch.sin(3 * ramp)
     sigmas = (math.log(first) + bumpy / bumpy[-1] * (math.log(last) - math.log(first))).exp()
-    return NoiseLevels(sigmas, torch.arange(count, dtype=torch.float32), 1 / (1 + sigmas**2))
+    return NoiseLevels(sigmas, torch.arange(count, dtype=torch.float32), 1 / (1 + sigmas**2), sigmas.log())

@@ -50,10 +50,12 @@ def test_zero_terminal_snr_ends_in_noise_and_keeps_the_start() -> None:
     assert bool((stretched.sigmas.diff() > 0).all()) and stretched.sigma_max > 4000
 
 
-def test_downcast_rounds_to_half_precision() -> None:
-    rounded = LEVELS.with_downcast_alphas().alphas_cumprod
-    torch.testing.assert_close(rounded, LEVELS.alphas_cumprod.half().float(), rtol=0, atol=0)
-    assert not torch.equal(rounded, LEVELS.alphas_cumprod)
+def test_downcast_levels_are_half_precision_through_and_through() -> None:
+    rounded = LEVELS.with_downcast_alphas()
+    alphas = LEVELS.alphas_cumprod.half()
+    assert torch.equal(rounded.alphas_cumprod, alphas.float())
+    assert torch.equal(rounded.log_sigmas, (((1 - alphas) / alphas) ** 0.5).log().float())
+    assert not torch.equal(rounded.log_sigmas, rounded.sigmas.log())
 
 
 def test_thinned_levels_keep_their_timesteps() -> None:
