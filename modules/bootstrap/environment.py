@@ -17,6 +17,7 @@ from pathlib import Path
 
 from modules.bootstrap.failure import SetupError
 
+MARK = ".atelier"  # this folder was made here, and may be made again
 LOCK = ".atelier.lock"
 
 
@@ -60,53 +61,68 @@ def locate(root: Path, environ: Mapping[str, str]) -> Environment:
     return Environment(folder, folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
-def ensure_writable(folder: Path) -> None:
-    """Makes `folder`. Raises: SetupError where nothing can be written to it."""
-    probe = folder / ".write-test"
+def ensure_usable(environment: Environment) -> None:
+    """Makes the folder. Raises: SetupError where nothing can be written to it, or it holds something else."""
+    folder = environment.folder
+    step = "step 1: the private Python environment"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        present = {entry.name for entry in folder.iterdir()} - {LOCK}
+        (folder / LOCK).touch()
     except OSError as problem:
         reason = "the file system is read-only" if problem.errno == errno.EROFS else problem.strerror
         raise SetupError(
             f"{folder} cannot be written to: {reason}.",
             "put the environment where you may write:  VENV_DIR=~/atelier-venv ./webui.sh",
+            step,
         ) from problem
+    if not present:
+        (folder / MARK).touch()  # before anything else: a start killed early must still know the folder as its own
+    elif environment.private and not present & {MARK, "pyvenv.cfg"}:
+        (folder / LOCK).unlink()
+        raise SetupError(
+            f"{folder} is a folder with other things in it ({', '.join(sorted(present)[:3])} …).",
+            "name another folder for the environment:  VENV_DIR=~/atelier-venv ./webui.sh",
+            step,
+        )
 
 
 def ensure_working(environment: Environment, uv: str | None) -> str:
     """Makes the environment, or mends a broken one. Returns what was done, '' if nothing.
 
-    Raises: SetupError if the folder holds something else, or Python cannot make environments here.
+    Raises: SetupError if Python cannot make environments here, or somebody else's environment is broken.
     """
     if not environment.private:
         return ""
-    folder = environment.folder
-    strangers = [entry.name for entry in folder.iterdir() if entry.name != LOCK]
-    if strangers and not (folder / "pyvenv.cfg").exists():
-        raise SetupError(
-            f"{folder} is a folder with other things in it ({', '.join(sorted(strangers)[:3])} …).",
-            "name another folder for the environment:  VENV_DIR=~/atelier-venv ./webui.sh",
-        )
-    if strangers and _works(environment):
+    if _works(environment):
         _drop_half_installed(environment.packages)
         return ""
-    if strangers:
-        shutil.rmtree(folder)
-        folder.mkdir()
+    if not (environment.folder / MARK).exists():
+        raise SetupError(
+            f"{environment.folder} holds an environment that was not made here and cannot be used (is pip in it?).",
+            "mend it, or name another folder:  VENV_DIR=~/atelier-venv ./webui.sh",
+        )
+    remains = [entry for entry in environment.folder.iterdir() if entry.name not in (MARK, LOCK)]
+    for entry in remains:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
     _make(environment, uv)
-    return "made again: the old one no longer worked" if strangers else "made"
+    return "Made again: the old one did not work." if remains else "Made."
 
 
 def _works(environment: Environment) -> bool:
-    """Whether the environment's Python runs, is the version it was made with, and has pip."""
+    """Whether the environment's Python is there and runs, is the version it was made with, and has pip."""
+    configuration = environment.folder / "pyvenv.cfg"
+    if not configuration.exists():
+        return False
     code = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
     try:
         done = subprocess.run([environment.python, "-I", "-c", code], capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    made_with = re.search(r"^version(?:_info)? *= *(\d+\.\d+)", (environment.folder / "pyvenv.cfg").read_text(), re.M)
+    made_with = re.search(r"^version(?:_info)? *= *(\d+\.\d+)", configuration.read_text(), re.M)
     return done.returncode == 0 and made_with is not None and done.stdout.strip() == made_with[1]
 
 

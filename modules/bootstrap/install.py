@@ -69,7 +69,7 @@ def install(
     env: Environment, wanted: Stamp, root: Path, environ: Mapping[str, str], testing: bool, renew_torch: bool
 ) -> Stamp:
     """Makes the environment what `wanted` says and `testing` adds. Returns the stamp, written. Raises: SetupError."""
-    environment.ensure_writable(env.folder)
+    environment.ensure_usable(env)
     with environment.alone(env.folder):
         known = stamp.read(env.folder)
         if known and not known.finished:

@@ -107,7 +107,8 @@ def _pass_on(process: subprocess.Popen[bytes], complaints: list[str]) -> None:
 
 def explained(complaints: str, command: Sequence[str]) -> SetupError:
     """The error for what pip or uv said when it failed."""
-    kind = next((name for name, pattern in REASONS if re.search(pattern, complaints, re.IGNORECASE)), "")
+    found = ((name, re.search(pattern, complaints, re.IGNORECASE)) for name, pattern in REASONS)
+    kind, met = next(((name, match[0]) for name, match in found if match), ("", ""))
     lines = [line for line in complaints.strip().splitlines() if line.strip()]
     errors = (
         [line for line in lines if re.match(r"\s*(ERROR|error|×|  ×)", line)] or lines[-1:] or ["it gave no reason"]
@@ -116,7 +117,7 @@ def explained(complaints: str, command: Sequence[str]) -> SetupError:
         return SetupError("the disk is full.", "free some space and start again; what was downloaded is kept.")
     if kind == "network":
         return SetupError(
-            f"the package registry cannot be reached: {errors[0].strip()}",
+            f"the package registry cannot be reached ({met}).",
             "check the network or the proxy (HTTPS_PROXY) and start again; what was downloaded is kept.\n"
             "       A mirror near you:  INDEX_URL=https://mirror.example/simple ./webui.sh",
         )

@@ -194,25 +194,48 @@ def test_the_extras_come_with_the_tests(clone: Path) -> None:
     assert "test_extra-1.0" in installed(clone)
 
 
+@pytest.mark.slow
 def test_a_broken_environment_is_made_again(clone: Path) -> None:
     (clone / "venv/bin/python").unlink()
     (clone / "venv/bin/python").symlink_to("/nowhere/python")
     done = start(clone)
-    assert "made again" in done.stdout
+    assert "Made again" in done.stdout
     assert done.returncode == 0
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(SetupError, match="other things"):
-        environment.ensure_working(Environment(tmp_path, tmp_path / "bin/python"), None)
-    assert (tmp_path / "thesis.txt").exists()
+        environment.ensure_usable(Environment(tmp_path, tmp_path / "bin/python"))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("made_here", [True, False])
+def test_remains_of_an_environment_are_cleared_where_they_are_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_here: bool
+) -> None:
+    made: list[Environment] = []
+    monkeypatch.setattr(environment, "_make", lambda env, uv: made.append(env))
+    env = Environment(tmp_path / "venv", tmp_path / "venv/bin/python")
+    if made_here:
+        environment.ensure_usable(env)  # and there the start was killed
+    (env.folder / "lib").mkdir(parents=True)
+    (env.folder / "pyvenv.cfg").touch()
+    environment.ensure_usable(env)
+    if made_here:
+        assert environment.ensure_working(env, None).startswith("Made again")
+        assert made == [env]
+        assert not (env.folder / "lib").exists()
+        return
+    with pytest.raises(SetupError, match="not made here"):
+        environment.ensure_working(env, None)
+    assert (env.folder / "lib").exists()
 
 
 def test_without_a_venv_module_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SetupError, match="no venv module") as stop:
-        environment.ensure_working(Environment(tmp_path, tmp_path / "bin/python"), None)
+        environment._make(Environment(tmp_path, tmp_path / "bin/python"), None)
     assert "venv" in stop.value.advice
 
 
@@ -220,13 +243,13 @@ def test_without_a_venv_module_the_way_out_is_named(tmp_path: Path, monkeypatch:
 def test_a_folder_that_is_read_only_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SetupError, match="cannot be written"):
-        environment.ensure_writable(tmp_path / "venv")
+        environment.ensure_usable(Environment(tmp_path / "venv", tmp_path / "venv/bin/python"))
 
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "venv").touch()
     with pytest.raises(SetupError, match="cannot be written"):
-        environment.ensure_writable(tmp_path / "venv")
+        environment.ensure_usable(Environment(tmp_path / "venv", tmp_path / "venv/bin/python"))
 
 
 @pytest.mark.parametrize(("free_gb", "outcome"), [(100.0, "cached"), (9.0, "uncached"), (5.0, "refused")])

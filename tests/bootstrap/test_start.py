@@ -89,8 +89,8 @@ def test_a_stamp_that_does_not_fit_leads_to_the_installation(root: Path, tmp_pat
     folder = pretend_installed(target, **changes)
     done = start(target)  # the folder has no pyvenv.cfg, so that the installation stops at its first step
     assert done.returncode == 1
-    assert "Stopped at step 1 of 4" in done.stderr
-    assert ("not finished" in done.stdout) == (changes == {"finished": False})
+    assert "Stopped at step 1" in done.stderr
+    assert "other things" in done.stderr
     assert (folder / "bin/python").exists()
 
 
@@ -119,7 +119,8 @@ def test_changed_requirements_are_noticed(root: Path, tmp_path: Path) -> None:
 def test_the_tests_need_their_extras(root: Path, tmp_path: Path) -> None:
     target = clone(root, tmp_path)
     pretend_installed(target)
-    assert "Stopped at step 1 of 5" in start(target, "test").stderr
+    assert start(target).returncode == 0
+    assert "Stopped at step 1" in start(target, "test").stderr
 
 
 @posix
