@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from modules.checkpoints.library import Library
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio.flag_table import Flags
@@ -34,6 +35,9 @@ class Studio(Protocol):
 
     @property
     def outputs(self) -> Outputs: ...
+
+    @property
+    def library(self) -> Library: ...
 
     @property
     def jobs(self) -> Jobs: ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from modules.generation.foreign.texts import infotext_of
 from modules.gui import i18n, paste
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
@@ -47,7 +48,7 @@ def build(studio: Studio, txt2img: Tab) -> None:
         if not path:
             return ""
         metadata = read_metadata(told(studio, lambda: open_image(Path(path))))
-        return metadata.text or i18n.say("notice.no_infotext", language_now(studio))
+        return infotext_of(metadata) or i18n.say("notice.no_infotext", language_now(studio))
 
     fields = txt2img.fields
 

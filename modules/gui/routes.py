@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from modules.gui import i18n, settings_tab
 from modules.gui.listing import listing_of
+from modules.gui.native_size import native_size
 from modules.gui.needs import Studio
 from modules.terms.errors import WebuiError
 
@@ -33,8 +34,8 @@ if (!address.searchParams.has("__theme")) {
 _FOR_SCRIPTS = (
     "show_progress_in_title",
     "show_progressbar",
-    "live_previews_enable",
     "prevent_screen_sleep_during_generation",
+    "gallery_height",
 )
 
 
@@ -81,6 +82,7 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             "texts": i18n.for_scripts(language),
             "options": {key: studio.settings[key] for key in _FOR_SCRIPTS},
             "theme": studio.flags.theme,
+            "native_size": native_size(studio),
             **_state(studio),
         }
         # Gradio's page asks the browser for its language; it shall hear the one that was chosen.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,7 +85,7 @@ class Runs:
         job = self._studio.jobs.get(job_id) if job_id else None
         if job is None or job.result is None:
             raise shown(self._studio, i18n.say("notice.no_result", language_now(self._studio)))
-        images = job.result.get("images", [])
+        images = self._chosen(job.result.get("images", []))
         there = [image for image in images if Path(image["path"]).is_file()]
         notes = list(job.result.get("notes", []))
         if len(there) < len(images):
@@ -104,3 +104,10 @@ class Runs:
         # Folders chosen since the start, and the job's own where pictures are not to be saved.
         serve_in_place(Path(picture).parent for picture in pictures)
         return gr.Gallery(value=pictures, selected_index=0 if pictures else None), json.dumps(told_to_script)
+
+    def _chosen(self, images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Those that the settings want in the gallery."""
+        settings = self._studio.settings
+        if settings["do_not_show_images"]:
+            return []
+        return [image for image in images if image.get("kind") != "grid" or settings["return_grid"]]

@@ -18,7 +18,7 @@ def counters_html(
 
 
 def _counter(text: str | None, steps: float | None, settings: Settings, *, positive: bool) -> str:
-    if not text:
+    if not text or settings["disable_token_counters"]:
         return '<span class="token-counter"></span>'
     count = count_tokens(
         text,

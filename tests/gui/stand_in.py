@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from modules.checkpoints.library import Library
 from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
 from modules.studio.flags import parse_flags
@@ -56,6 +57,9 @@ class StandIn:
 
     def __post_init__(self) -> None:
         self.flags = parse_flags(["--data-dir", str(self.folder)], environ={})
+        self.models = self.folder / "models"
+        self.models.mkdir(parents=True)
+        self.library = Library([self.models], hashing=False)
         self.outputs = Outputs(self.folder / "outputs")
         self.outputs.root.mkdir(parents=True)
         self.styles = StyleBook(

@@ -109,6 +109,7 @@ def test_a_second_press_queues_and_can_be_taken_back(page, studio: StandIn) -> N
     assert [job.state for job in studio.jobs.history(3)] == ["cancelled", "cancelled", "done"]
 
 
+@pytest.mark.slow
 def test_queued_pictures_come_one_after_the_other(page, studio: StandIn) -> None:
     studio.gate.clear()
     generate(page, "first")
@@ -145,6 +146,7 @@ def test_another_device_sees_the_job_and_then_the_picture(visit, studio: StandIn
     shows(first, "seen from afar")
 
 
+@pytest.mark.slow
 def test_a_job_that_ended_while_the_page_was_closed_is_shown(visit, studio: StandIn) -> None:
     visitor = visit()
     page = visitor.open()
@@ -158,6 +160,7 @@ def test_a_job_that_ended_while_the_page_was_closed_is_shown(visit, studio: Stan
     shows(page, "finished in the dark")
 
 
+@pytest.mark.slow
 def test_the_last_picture_is_there_after_a_reload(page) -> None:
     generate(page, "still here")
     shows(page, "still here")
@@ -221,6 +224,7 @@ def test_keys(page, studio: StandIn) -> None:
     assert page.input_value(PROMPT) == "by hand"
 
 
+@pytest.mark.slow
 def test_skip_goes_on_with_the_next_batch(page, studio: StandIn) -> None:
     studio.step_seconds = 0.1
     generate(page, "skipped", steps=150)
@@ -390,6 +394,7 @@ def test_the_browser_chooses_the_language(visit) -> None:
     assert page.locator("#setting_samples_save label").first.inner_text() == "始终保存所有生成的图片"
 
 
+@pytest.mark.slow
 def test_the_setting_chooses_the_language(visit, studio: StandIn) -> None:
     studio.set_options({"language": "zh-CN"})
     assert visit().open().inner_text(GENERATE) == "生成"
@@ -427,6 +432,7 @@ def test_the_page_says_that_the_engine_is_loading_until_it_is_ready(visit, studi
     page.get_by_text("Only the small built-in model is here").wait_for()
 
 
+@pytest.mark.slow
 def test_trouble_of_the_engine_is_a_sentence_on_top(visit, studio: StandIn) -> None:
     studio.engine_state = "The checkpoint x.safetensors is broken."
     page = visit().open()
@@ -461,6 +467,7 @@ def test_drafts_survive_a_reload_in_closed_parts_too(page) -> None:
     assert number(page, "txt2img_hr_scale") == 3
 
 
+@pytest.mark.slow
 def test_no_other_host_is_asked(visit, address: str) -> None:
     visitor = visit()
     page = visitor.open()

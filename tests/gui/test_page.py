@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,25 @@ def test_state_says_whether_the_engine_is_ready(client: TestClient, studio: Stan
     studio.engine_state = "ready"
     studio.lists["checkpoints"].append("big.safetensors")
     assert client.get("/internal/gui/state").json() == {"engine": "ready", "only_built_in": False}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "size"),
+    [
+        ({"modelspec.resolution": "768x1024"}, [768, 1024]),
+        ({"modelspec.resolution": "1024"}, [1024, 1024]),
+        ({"size": "256", "format": "pt"}, [256, 256]),
+        ({"modelspec.resolution": "large"}, None),
+        ({}, None),
+    ],
+)
+def test_a_form_begins_with_the_size_of_the_checkpoint(
+    client: TestClient, studio: StandIn, metadata: dict, size: list | None
+) -> None:
+    header = json.dumps({"__metadata__": metadata}).encode()
+    (studio.models / "some.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    studio.library.refresh()
+    assert boot(client, "en")["native_size"] == size
 
 
 def test_a_folder_is_served_once_however_often_it_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ def test_counters() -> None:
     assert negative == '<span class="token-counter"></span>'
 
 
+def test_no_counter_where_none_is_wanted() -> None:
+    settings = Settings().with_flat({"disable_token_counters": True})
+    assert counters_html("a red house", "fog", 20, settings) == ('<span class="token-counter"></span>',) * 2
+
+
 def test_a_long_prompt_takes_more_chunks() -> None:
     positive, _ = counters_html("house " * 80, None, None, Settings())
     assert ">80/150<" in positive

@@ -11,7 +11,7 @@ export const handlers = {
         timers[tab] = setTimeout(() => flush(tab), SAVE_AFTER);
     },
     loadDraft: (tab, names, ...values) => {
-        const draft = load(tab);
+        const draft = load(tab) ?? fresh();
         // Only from here on: the fields' first values are not a draft.
         document.body.dataset.draft = "on";
         return names.map((name, index) => (name in draft ? draft[name] : values[index]));
@@ -36,8 +36,14 @@ function save(tab, names, values) {
 
 function load(tab) {
     try {
-        return JSON.parse(localStorage.getItem(`atelier.${tab}.draft`)) ?? {};
+        return JSON.parse(localStorage.getItem(`atelier.${tab}.draft`));
     } catch {
-        return {};
+        return null;
     }
+}
+
+/** A first visit: the size that the chosen checkpoint was trained for. */
+function fresh() {
+    const [width, height] = window.atelierBoot.native_size ?? [];
+    return width ? { width, height } : {};
 }

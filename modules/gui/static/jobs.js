@@ -156,6 +156,7 @@ class Follower {
         const on = this.ids.length > 0;
         document.body.dataset.job = on ? this.job?.state ?? "queued" : "";
         this.drawQueue();
+        stayAwake(on);
         title(on ? this.job : null);
         if (!panel) return;
         panel.hidden = !on;
@@ -163,6 +164,7 @@ class Follower {
         const fraction = this.job?.fraction ?? 0;
         panel.querySelector(".live-text").textContent = instead || (this.stop ? t("stopping") : describe(this.job));
         panel.querySelector(".live-time").textContent = times(this.job);
+        panel.querySelector(".live-bar").hidden = !window.atelierBoot.options.show_progressbar;
         panel.querySelector(".live-done").style.transform = `scaleX(${fraction})`;
         panel.querySelector(".live-bar").classList.toggle("unknown", this.job?.state !== "running" || this.job.phase !== "sampling");
     }
@@ -195,6 +197,21 @@ function times(job) {
     if (!job || job.state !== "running") return "";
     const percent = `${Math.round(job.fraction * 100)} %`;
     return job.eta === null || job.eta === undefined ? percent : `${percent} · ${t("left", { time: clock(job.eta) })}`;
+}
+
+let lock = null;
+
+/** Keeps the screen on while a job runs; browsers offer it on https and on this machine only. */
+async function stayAwake(on) {
+    if (!window.atelierBoot.options.prevent_screen_sleep_during_generation || !navigator.wakeLock) return;
+    if (!on) {
+        lock?.release();
+        lock = null;
+    } else if (!lock && document.visibilityState === "visible") {
+        lock = await navigator.wakeLock.request("screen").catch(() => null);
+        // The browser takes it back when the page is hidden.
+        lock?.addEventListener("release", () => (lock = null));
+    }
 }
 
 function title(job) {

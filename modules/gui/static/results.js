@@ -86,6 +86,8 @@ export function watchGallery(tab) {
     const later = () => (pending ||= requestAnimationFrame(() => ((pending = 0), showText(tab))));
     new MutationObserver(later).observe(gallery, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
     keepFocus(gallery);
+    const { gallery_height: height } = window.atelierBoot.options;
+    if (height) document.documentElement.style.setProperty("--gallery-height", height);
     const empty = document.getElementById(`${tab}_empty`);
     empty?.replaceChildren(element("p", {}, t("empty_gallery")));
 }
