@@ -114,8 +114,9 @@ SETTINGS = (
         setting(
             "api_enable_requests",
             "Allow http:// and https:// URLs for input images in API",
-            True,
-            "Requests may name pictures by address instead of sending them.",
+            # On in A1111. Whoever reaches the API could then make this machine fetch addresses of their choice.
+            False,
+            "Requests may name pictures by address instead of sending them. This machine then fetches what they name.",
             api_restricted=True,
         ),
         setting(
