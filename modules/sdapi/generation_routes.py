@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request
 
+from modules.generation.foreign.texts import infotext_of
 from modules.generation.infotext import parse
 from modules.imaging.metadata import read_metadata
 from modules.sdapi.answer import generation_answer
@@ -65,9 +66,10 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/png-info")
     def png_info(body: PngInfoBody) -> PngInfoAnswer:
-        """What a picture says about how it was made."""
+        """What a picture says about how it was made, whichever program made it."""
         found = read_metadata(open_image(bytes_of(body.image, studio.settings)))
-        parsed = parse(found.text, settings=studio.settings, styles=studio.styles) if found.text else {}
-        return PngInfoAnswer(info=found.text or "", items=dict(found.items), parameters=parsed)
+        text = infotext_of(found) or ""
+        parsed = parse(text, settings=studio.settings, styles=studio.styles) if text else {}
+        return PngInfoAnswer(info=text, items=dict(found.items), parameters=parsed)
 
     return router

@@ -10,7 +10,7 @@ import time
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from modules.sdapi.images import MAX_PIXELS
 from tests.sdapi.serving import Server
@@ -245,6 +245,7 @@ def test_bad_pictures_are_refused(server: Server, images: list[str] | None, stat
 
 
 def test_addresses_are_not_fetched_unless_allowed(server: Server) -> None:
+    assert server.studio.settings.catalogue["api_enable_requests"].default is False
     server.studio._settings_file.current = server.studio.settings.with_flat({"api_enable_requests": False})
     response = server.client.post("/sdapi/v1/img2img", json={**QUICK, "init_images": ["https://example.com/x.png"]})
     assert response.status_code == 403
@@ -296,3 +297,18 @@ def test_png_info_reads_what_a_picture_says(client: httpx.Client) -> None:
     empty = client.post("/sdapi/v1/png-info", json={"image": encoded(Image.new("RGB", (8, 8)))}).json()
     assert (empty["info"], empty["parameters"]) == ("", {})
     assert client.post("/sdapi/v1/png-info", json={"image": "x"}).status_code == 422
+
+
+def test_png_info_reads_what_other_programs_wrote(client: httpx.Client) -> None:
+    picture = Image.new("RGB", (64, 64))
+    notes = PngImagePlugin.PngInfo()
+    comment = {"prompt": "a cat", "uc": "blurry", "steps": 28, "sampler": "k_euler", "scale": 5, "seed": 7}
+    for name, text in {"Software": "NovelAI", "Description": "a cat", "Comment": json.dumps(comment)}.items():
+        notes.add_text(name, text)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=notes)
+    image = base64.b64encode(buffer.getvalue()).decode()
+    found = client.post("/sdapi/v1/png-info", json={"image": image}).json()
+    assert found["info"].startswith("a cat\nNegative prompt: blurry\nSteps: 28, Sampler: Euler")
+    assert found["parameters"]["Seed"] == "7"
+    assert found["items"]["Software"] == "NovelAI"
