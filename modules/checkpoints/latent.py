@@ -34,6 +34,15 @@ class LatentFormat:
     def to_vae(self, latents: Tensor) -> Tensor:
         return latents / self.scale + self.shift
 
+    def means_the_same(self, other: LatentFormat) -> bool:
+        """Whether a network that draws in the one format can go on with latents of the other."""
+        return (self.channels, self.scale, self.shift, self.downscale) == (
+            other.channels,
+            other.scale,
+            other.shift,
+            other.downscale,
+        )
+
     def with_metadata(self, metadata: Mapping[str, str]) -> LatentFormat:
         """This format with the factors that the checkpoint's own metadata give, if it gives any that fit.
 

@@ -9,24 +9,24 @@ from typing import Any, cast
 from torch import Tensor
 
 from modules.checkpoints.bundle import ModelBundle
-from modules.conditioning.conditioning import Composed, Scheduled
-from modules.diffusion.denoiser import PREDICTIONS, Denoiser, Predictor
-from modules.diffusion.guidance import Extra, Guided
+from modules.diffusion.denoiser import Denoiser
+from modules.diffusion.guidance import Extra
 from modules.diffusion.inpainting import Inpainted
 from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
 from modules.diffusion.route import Route, plan
 from modules.diffusion.sample import sample
 from modules.diffusion.sampler import Sampler, StepInfo
 from modules.diffusion.schedule import Schedule
+from modules.generation.guide import Guide, Handover
 from modules.generation.preview import preview_image
 from modules.generation.switches import (
     BentLevels,
     Settings,
-    guidance_settings,
     levels_under,
     sampler_options,
     schedule_settings,
 )
+from modules.generation.texts import Texts
 from modules.terms.errors import BrokenResult, Cancelled, Stopped
 from modules.terms.progress import Progress, Watcher
 from modules.terms.request import GenerationRequest
@@ -70,15 +70,6 @@ class Pass:
             strength=self.strength,
             exact_steps=self.exact_steps,
         )
-
-
-@dataclass(frozen=True)
-class Texts:
-    """What is asked of each picture. `empty`: (T, D), the empty prompt, for padding."""
-
-    positive: Sequence[Composed]
-    negative: Sequence[Scheduled]
-    empty: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +135,9 @@ def denoise(
     settings: Settings,
     watch: Watcher,
     start: Start | None = None,
+    handover: Handover | None = None,
 ) -> Denoised:
-    """The pictures' latents after `walk`.
+    """The pictures' latents after `walk`, which `bundle` begins and a refiner may end.
 
     Raises: Cancelled if the watcher says so, or any Stopped before the first step; BrokenResult for NaN.
     """
@@ -158,18 +150,11 @@ def denoise(
     recorded = {**bent.recorded, **route.recorded, **recorded}
     if not (walk.sampler.uses_ensd and options.eta):
         recorded["ENSD"] = None
-    guided = Guided(
-        Predictor(
-            bundle.predict, PREDICTIONS[bundle.prediction], route.levels, quantize=settings["enable_quantization"]
-        ),
-        [composed.parts for composed in texts.positive],
-        texts.negative,
-        guidance_settings(request, settings, walk.sampler),
-        total=route.total_calls,
-        empty=texts.empty,
-        extra=start.extra,
-        by_timestep=walk.sampler.timestep_family,
-    )
+    if settings["refiner_switch_by_sample_steps"]:
+        recorded["Refiner switch by sampling steps"] = True
+    guide = Guide(request, settings, route)
+    first = guide.guided(bundle, texts, start.extra)
+    guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
         denoiser = Inpainted(guided, start.latents, start.paint, before=walk.sampler.timestep_family)

@@ -58,9 +58,6 @@ def describe(
     for later in (scripts or {}, _hires(request, image), _inpainting(request, settings), extra or {}):
         for key, value in later.items():
             entries[key] = value[index] if isinstance(value, list) else value
-    if request.refiner is not None and request.refiner.checkpoint and "Refiner" not in entries:
-        entries["Refiner"] = request.refiner.checkpoint
-        entries["Refiner switch at"] = request.refiner.switch_at
     entries["Version"] = version if settings["add_version_to_infotext"] else None
     entries["User"] = user if settings["add_user_name_to_info"] else None
     return write(image.prompt, image.negative_prompt, entries)

@@ -5,6 +5,7 @@ Source: spec/sampling.md §9.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from modules.checkpoints.bundle import ModelBundle
-from modules.generation.pixels import pictures_of, pixels_of
+from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
 from modules.imaging.resize import resize
 from modules.terms.request import Hires
@@ -57,32 +58,22 @@ def target_of(hires: Hires, width: int, height: int) -> Target:
     return Target(enlarged, wanted, (enlarged[0] - wanted[0]) // 8, (enlarged[1] - wanted[1]) // 8)
 
 
-@dataclass(frozen=True)
-class Enlarged:
-    """latents: (B, C, h, w), clean, of the target's size. pixels: the enlarged pictures, (B, 3, H, W) in [-1, 1], if
-    they went through pixels. before: the pictures of the first pass, if somebody wants them saved."""
+def enlarge(
+    session: Session, hires: Hires, latents: Tensor, pictures: Sequence[Image.Image], target: Target, onto: ModelBundle
+) -> Tensor:
+    """What the first pass drew, as clean latents (B, C, h, w) of the target's size, which `onto` goes on with.
 
-    latents: Tensor
-    pixels: Tensor | None = None
-    before: tuple[Image.Image, ...] = ()
-
-
-def enlarge(session: Session, hires: Hires, latents: Tensor, target: Target, onto: ModelBundle) -> Enlarged:
-    """What the first pass drew, at the size of the second, which `onto` draws. Raises: NotFound for an upscaler."""
-    bundle = session.bundle
+    Latent modes take the `latents`, upscalers the `pictures`. Raises: NotFound for an upscaler.
+    """
     width, height = target.enlarged
-    keep_before = session.settings["save_images_before_highres_fix"]
     if hires.upscaler in LATENT_MODES:
         mode, antialias = LATENT_MODES[hires.upscaler]
-        size = (height // bundle.latent.downscale, width // bundle.latent.downscale)
-        larger = interpolate(latents, size=size, mode=mode, antialias=antialias)
-        before = tuple(pictures_of(bundle.decode(latents))) if keep_before else ()
-        return Enlarged(cut(larger, target), None, before)
+        downscale = session.bundle.latent.downscale
+        size = (height // downscale, width // downscale)
+        return cut(interpolate(latents, size=size, mode=mode, antialias=antialias), target)
     upscale = session.tools.enlarge(hires.upscaler)
-    pictures = pictures_of(bundle.decode(latents))
-    pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(bundle.device)
-    encoded = onto.encode_image(pixels)
-    return Enlarged(cut(encoded, target), pixels, tuple(pictures) if keep_before else ())
+    pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(onto.device)
+    return cut(onto.encode_image(pixels), target)
 
 
 def cut(latents: Tensor, target: Target) -> Tensor:

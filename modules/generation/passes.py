@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,14 +14,16 @@ import modules.diffusion.schedules  # noqa: F401 - the same
 from modules.checkpoints.bundle import ModelBundle
 from modules.conditioning.encode import Timing
 from modules.diffusion.sampler import Sampler, resolve
-from modules.generation.denoise import Denoised, Pass, Start, Texts, denoise, noise_for
+from modules.generation.denoise import Denoised, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
-from modules.generation.hires import enlarge, target_of
+from modules.generation.guide import Handover
+from modules.generation.hires import LATENT_MODES, enlarge, target_of
 from modules.generation.pixels import pictures_of
 from modules.generation.plan import Batch
+from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
-from modules.generation.texts import emphasis_entry, encode
+from modules.generation.texts import Texts, emphasis_entry, encode
 from modules.generation.token_merging import merged_tokens
 from modules.terms.request import GenerationRequest, Hires
 
@@ -41,11 +43,11 @@ def draw(batch: Batch, session: Session, start: Start | None) -> Drawn:
 
     Raises: as `denoise`. `session.stopped` tells if the watcher ended it early; the pictures are then the last guess.
     """
-    latents = first_pass(batch, session, start)
-    hires = session.request.hires
-    if hires is not None and start is None and session.stopped is None:
-        return hires_pass(batch, session, hires, latents)
-    return Drawn(decoded(session, session.bundle, latents, batch))
+    hires = session.request.hires if start is None else None
+    latents, pictures = first_pass(batch, session, start, hires)
+    if hires is None or session.stopped is not None:
+        return Drawn(pictures)
+    return hires_pass(batch, session, hires, latents, pictures)
 
 
 def decoded(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:
@@ -53,8 +55,10 @@ def decoded(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch
     return pictures_of(bundle.decode(latents))
 
 
-def first_pass(batch: Batch, session: Session, start: Start | None) -> Tensor:
-    """Clean latents (B, C, h, w) of the first pass."""
+def first_pass(
+    batch: Batch, session: Session, start: Start | None, hires: Hires | None
+) -> tuple[Tensor, list[Image.Image]]:
+    """Clean latents (B, C, h, w) of the first pass, and its pictures, unless a hires pass can do without them."""
     request, settings, bundle = session.request, session.settings, session.bundle
     sampler, schedule = resolve(request.sampler, request.scheduler)
     number = batch.index * session.passes_per_batch
@@ -69,27 +73,35 @@ def first_pass(batch: Batch, session: Session, start: Start | None) -> Tensor:
         number=number,
         passes=session.passes,
     )
-    session.tell("encoding", number)
     timing = Timing(request.steps * calls_per_step(sampler), None, settings["use_old_scheduling"])
-    texts = encode(batch.prompts, batch.negatives, session.tools.encoder(bundle), timing, settings)
+
+    def texts_by(model: ModelBundle) -> Texts:
+        return encode(batch.prompts, batch.negatives, session.tools.encoder(model), timing, settings)
+
+    session.tell("encoding", number)
+    texts = texts_by(bundle)
     session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
     if start is None:
         start = Start(extra=blank_conditioning(bundle, request.batch_size, request.width, request.height))
-    done = walked(
-        walk, batch, session, bundle, texts, start, token_merging_ratio(settings, img2img=bool(walk.strength))
-    )
-    session.extra.update(done.recorded)
-    return done.latents
+    merging = token_merging_ratio(settings, img2img=bool(walk.strength))
+    with refiner_of(session, bundle, texts_by, (request.width, request.height), merging=merging) as handover:
+        done = walked(walk, batch, session, bundle, texts, start, merging, handover)
+        session.extra.update(done.recorded)
+        last = handover.last(bundle) if handover else bundle
+        if hires is None or session.stopped is not None:
+            return done.latents, decoded(session, last, done.latents, batch)
+        session.tell("upscaling", number + 1)
+        if hires.upscaler in LATENT_MODES and not settings["save_images_before_highres_fix"]:
+            return done.latents, []
+        return done.latents, pictures_of(last.decode(done.latents))
 
 
-def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor) -> Drawn:
+def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pictures: Sequence[Image.Image]) -> Drawn:
     """Draws over the enlarged first pass, with the sampler, prompts and checkpoint of the second."""
     request, settings = session.request, session.settings
     sampler, schedule = resolve(hires.sampler or request.sampler, hires.scheduler or request.scheduler)
     first_sampler, _ = resolve(request.sampler, request.scheduler)
     target = target_of(hires, request.width, request.height)
-    number = batch.index * session.passes_per_batch + 1
-    session.tell("upscaling", number)
     steps = hires.steps or request.steps
     walk = Pass(
         sampler,
@@ -98,21 +110,26 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor) ->
         *target.size,
         strength=strength_of(request),
         exact_steps=True,
-        number=number,
+        number=batch.index * session.passes_per_batch + 1,
         passes=session.passes,
     )
+    timing = Timing(
+        request.steps * calls_per_step(first_sampler), steps * calls_per_step(sampler), settings["use_old_scheduling"]
+    )
+
+    def texts_by(model: ModelBundle) -> Texts:
+        return encode(batch.hires_prompts, batch.hires_negatives, session.tools.encoder(model), timing, settings)
+
     with hires_bundle(session, hires) as bundle:
-        enlarged = enlarge(session, hires, latents, target, bundle)
-        timing = Timing(
-            request.steps * calls_per_step(first_sampler),
-            steps * calls_per_step(sampler),
-            settings["use_old_scheduling"],
-        )
-        texts = encode(batch.hires_prompts, batch.hires_negatives, session.tools.encoder(bundle), timing, settings)
-        start = Start(enlarged.latents, extra=blank_conditioning(bundle, request.batch_size, *target.size))
-        done = walked(walk, batch, session, bundle, texts, start, token_merging_ratio(settings, hires=True))
-        record_hires(session, done)
-        return Drawn(decoded(session, bundle, done.latents, batch), enlarged.before)
+        enlarged = enlarge(session, hires, latents, pictures, target, bundle)
+        texts = texts_by(bundle)
+        start = Start(enlarged, extra=blank_conditioning(bundle, request.batch_size, *target.size))
+        merging = token_merging_ratio(settings, hires=True)
+        with refiner_of(session, bundle, texts_by, target.size, merging=merging, second=True) as handover:
+            done = walked(walk, batch, session, bundle, texts, start, merging, handover)
+            record_hires(session, done)
+            drawn = decoded(session, handover.last(bundle) if handover else bundle, done.latents, batch)
+    return Drawn(drawn, tuple(pictures) if settings["save_images_before_highres_fix"] else ())
 
 
 @contextmanager
@@ -136,12 +153,13 @@ def walked(
     texts: Texts,
     start: Start,
     merging: float,
+    handover: Handover | None,
 ) -> Denoised:
     """One pass, with fresh noise of the batch's seeds."""
     request, settings = session.request, session.settings
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(walk.width, walk.height)
     with merged_tokens(bundle.unet, merging):
-        done = denoise(walk, bundle, texts, noise, request, settings, session.watch, start)
+        done = denoise(walk, bundle, texts, noise, request, settings, session.watch, start, handover)
     session.stopped = session.stopped or done.stopped
     return done
 

@@ -34,7 +34,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
         session = Session(plan, settings, tools, watch, bundle)
         for sentence in (note, *bundle.notes):
             session.note(sentence)
-        with tiled(bundle, settings["tiling"] if request.tiling is None else request.tiling):
+        with tiled(bundle, session.tiling):
             prepared = prepare_source(session, request.source) if request.source else None
             for batch in plan.batches:
                 drawn = draw(batch, session, prepared.start if prepared else None)

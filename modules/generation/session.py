@@ -41,6 +41,12 @@ class Session:
     def passes(self) -> int:
         return len(self.plan.batches) * self.passes_per_batch
 
+    @property
+    def tiling(self) -> bool:
+        """Whether the edges of the pictures shall meet."""
+        asked = self.request.tiling
+        return bool(self.settings["tiling"] if asked is None else asked)
+
     def note(self, sentence: str) -> None:
         """Adds a sentence for the user, once."""
         if sentence and sentence not in self.notes:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from modules.conditioning.conditioning import Composed, Scheduled
 from modules.conditioning.encode import PromptEncoder, Timing
-from modules.generation.denoise import Texts
 from modules.generation.switches import Settings, reading
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is asked of each picture. `empty`: (T, D), the empty prompt, for padding."""
+
+    positive: Sequence[Composed]
+    negative: Sequence[Scheduled]
+    empty: Tensor | None = None
 
 
 def encode(

@@ -1,0 +1,77 @@
+"""The refiner: a second checkpoint that takes over on the way. Source: spec/sampling.md §10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.library import CheckpointInfo
+from modules.generation.guide import Handover, Successor
+from modules.generation.session import Session
+from modules.generation.source import blank_conditioning
+from modules.generation.texts import Texts
+from modules.generation.tiling import tiled
+from modules.generation.token_merging import merged_tokens
+from modules.terms.errors import BadRequest
+
+PassName = Literal["first pass", "second pass"]
+BOTH = "both passes"
+
+
+@contextmanager
+def refiner_of(
+    session: Session,
+    bundle: ModelBundle,
+    texts_by: Callable[[ModelBundle], Texts],
+    size: tuple[int, int],
+    *,
+    merging: float,
+    second: bool = False,
+) -> Iterator[Handover | None]:
+    """The refiner of a pass that `bundle` begins; None if none is asked for. What it loads is given back at the end.
+
+    texts_by: what the pass asks, encoded by a model. size: of the pictures, in pixels.
+    Raises: NotFound for its checkpoint; on the way BadRequest if the latents of the two differ.
+    """
+    info = refiner_info(session, "second pass" if second else "first pass")
+    if info is None or info.path == bundle.info.path or session.request.refiner is None:
+        yield None
+        return
+    switch_at = session.request.refiner.switch_at
+    with ExitStack() as lent:
+
+        def load() -> Successor:
+            other = lent.enter_context(session.tools.models.borrow(info, vae=session.settings["sd_vae"]))
+            if not other.latent.means_the_same(bundle.latent):
+                raise BadRequest(
+                    f"{info.name} cannot take over from {bundle.info.name} as refiner: their latents differ. "
+                    "Choose two checkpoints of the same kind."
+                )
+            lent.enter_context(tiled(other, session.tiling))
+            lent.enter_context(merged_tokens(other.unet, merging))
+            extra = None
+            if other.extra_channels != bundle.extra_channels:
+                extra = blank_conditioning(other, session.request.batch_size, *size)
+            return Successor(other, texts_by(other), extra, entries(session, info, switch_at))
+
+        yield Handover(switch_at, load)
+
+
+def refiner_info(session: Session, this_pass: PassName) -> CheckpointInfo | None:
+    """The checkpoint that may take over in this pass. Raises: NotFound naming the nearest."""
+    request = session.request
+    if request.refiner is None or not request.refiner.checkpoint:
+        return None
+    library = session.tools.models.library
+    info = library.hashed(library.find(request.refiner.checkpoint))
+    wanted = session.settings["hires_fix_refiner_pass"]
+    return info if request.hires is None or wanted in (this_pass, BOTH) else None
+
+
+def entries(session: Session, info: CheckpointInfo, switch_at: float) -> dict[str, object]:
+    """Infotext entries of a refiner that took over."""
+    wanted = session.settings["hires_fix_refiner_pass"]
+    passes = {"Hires refiner": wanted} if session.request.hires is not None and wanted != "second pass" else {}
+    return {**passes, "Refiner": info.short_title, "Refiner switch at": switch_at}
