@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -14,42 +15,77 @@ from modules.generation.plan import Batch, PlannedImage
 from modules.generation.session import Session
 from modules.generation.source import Prepared
 from modules.generation.tools import Tools
-from modules.imaging.masks import composite, paste_back
+from modules.imaging.colours import matched_colours
+from modules.imaging.masks import Box, composite, paste_back, uncropped
 from modules.terms.result import GeneratedImage, ImageKind
 
 BEFORE_HIRES = "-before-highres-fix"
+BEFORE_COLOURS = "-before-color-correction"
 
 
 def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Session) -> None:
     """Adds the batch's pictures, finished and described, to the session."""
     model = model_description(session.bundle, session.tools)
+    covers = covers_of(prepared, session)
     for place, (planned, picture) in enumerate(zip(batch.images, drawn.pictures, strict=True)):
 
         def add(image: Image.Image, kind: ImageKind = "sample", suffix: str = "") -> None:
             text = infotext(session, planned, model, place)  # noqa: B023 - called in this turn of the loop
-            session.images.append(generated(image, planned, text, kind, suffix))  # noqa: B023 - the same
+            session.images.append(generated(image, planned, text, kind, suffix, drawn.complete))  # noqa: B023
 
+        cover = covers[place] if covers else None
         if drawn.before:
             add(drawn.before[place], "before", BEFORE_HIRES)
-        add(laid_back(picture, prepared, place, session))
-        if prepared is not None and prepared.region is not None:
+        if prepared is not None and prepared.targets:
+            if session.settings["save_images_before_color_correction"]:
+                add(laid_back(picture, cover), "before", BEFORE_COLOURS)
+            picture = matched_colours(picture, prepared.targets[place])
+        add(laid_back(picture, cover))
+        if cover is not None:
             if session.settings["save_mask"] or session.settings["return_mask"]:
-                add(prepared.region.overlay, "mask", "-mask")
+                add(cover.mask.convert("RGB"), "mask", "-mask")
             if session.settings["save_mask_composite"] or session.settings["return_mask_composite"]:
-                add(composite(session.images[-1].image, prepared.region.overlay), "mask-composite", "-mask-composite")
+                add(cut_out_of(picture, cover), "mask-composite", "-mask-composite")
 
 
-def laid_back(picture: Image.Image, prepared: Prepared | None, place: int, session: Session) -> Image.Image:
-    """`picture` with the original around it, where img2img had a mask."""
-    if prepared is None or not prepared.overlays or not session.settings["overlay_inpaint"]:
+@dataclass(frozen=True)
+class Cover:
+    """How the original covers one result. `overlay`: RGBA, None to leave the result bare. `mask` (L): white where the
+    result shows. `box`: where the result belongs in the original; None: it is as large."""
+
+    overlay: Image.Image | None
+    mask: Image.Image
+    box: Box | None = None
+
+
+def covers_of(prepared: Prepared | None, session: Session) -> list[Cover]:
+    """The covers of a batch's pictures, where img2img had a mask; else none."""
+    if prepared is None or prepared.region is None:
+        return []
+    region = prepared.region
+    shown = session.settings["overlay_inpaint"]
+    return [Cover(overlay if shown else None, region.overlay, region.box) for overlay in prepared.overlays]
+
+
+def laid_back(picture: Image.Image, cover: Cover | None) -> Image.Image:
+    """`picture` with the original around it."""
+    if cover is None or cover.overlay is None:
         return picture
-    box = prepared.region.box if prepared.region else None
-    return paste_back(picture, prepared.overlays[place], box)
+    return paste_back(picture, cover.overlay, cover.box)
 
 
-def generated(image: Image.Image, planned: PlannedImage, text: str, kind: ImageKind, suffix: str) -> GeneratedImage:
+def cut_out_of(picture: Image.Image, cover: Cover) -> Image.Image:
+    """What was repainted, before the original was laid over it; transparent elsewhere."""
+    if cover.overlay is not None:
+        picture = uncropped(picture, cover.overlay.size, cover.box)
+    return composite(picture, cover.mask)
+
+
+def generated(
+    image: Image.Image, planned: PlannedImage, text: str, kind: ImageKind, suffix: str, complete: bool
+) -> GeneratedImage:
     return GeneratedImage(
-        image, planned.prompt, planned.negative_prompt, planned.seed, planned.subseed, text, kind, suffix
+        image, planned.prompt, planned.negative_prompt, planned.seed, planned.subseed, text, kind, suffix, complete
     )
 
 

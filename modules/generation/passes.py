@@ -32,10 +32,15 @@ DEFAULT_STRENGTH = 0.75
 
 @dataclass(frozen=True)
 class Drawn:
-    """The pictures of a batch, and those of its first pass if they are to be saved."""
+    """The pictures of a batch, and those of its first pass if they are to be saved.
+
+    latents: (B, C, h, w), what they were decoded from. complete: False if the watcher ended the drawing early.
+    """
 
     pictures: list[Image.Image]
+    latents: Tensor
     before: tuple[Image.Image, ...] = ()
+    complete: bool = True
 
 
 def draw(batch: Batch, session: Session, start: Start | None) -> Drawn:
@@ -44,10 +49,10 @@ def draw(batch: Batch, session: Session, start: Start | None) -> Drawn:
     Raises: as `denoise`. `session.stopped` tells if the watcher ended it early; the pictures are then the last guess.
     """
     hires = session.request.hires if start is None else None
-    latents, pictures = first_pass(batch, session, start, hires)
+    done, pictures = first_pass(batch, session, start, hires)
     if hires is None or session.stopped is not None:
-        return Drawn(pictures)
-    return hires_pass(batch, session, hires, latents, pictures)
+        return Drawn(pictures, done.latents, complete=hires is None and done.stopped is None)
+    return hires_pass(batch, session, hires, done.latents, pictures)
 
 
 def decoded(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:
@@ -57,8 +62,8 @@ def decoded(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch
 
 def first_pass(
     batch: Batch, session: Session, start: Start | None, hires: Hires | None
-) -> tuple[Tensor, list[Image.Image]]:
-    """Clean latents (B, C, h, w) of the first pass, and its pictures, unless a hires pass can do without them."""
+) -> tuple[Denoised, list[Image.Image]]:
+    """The first pass, and its pictures, unless a hires pass can do without them."""
     request, settings, bundle = session.request, session.settings, session.bundle
     sampler, schedule = resolve(request.sampler, request.scheduler)
     number = batch.index * session.passes_per_batch
@@ -89,11 +94,11 @@ def first_pass(
         session.extra.update(done.recorded)
         last = handover.last(bundle) if handover else bundle
         if hires is None or session.stopped is not None:
-            return done.latents, decoded(session, last, done.latents, batch)
+            return done, decoded(session, last, done.latents, batch)
         session.tell("upscaling", number + 1)
         if hires.upscaler in LATENT_MODES and not settings["save_images_before_highres_fix"]:
-            return done.latents, []
-        return done.latents, pictures_of(last.decode(done.latents))
+            return done, []
+        return done, pictures_of(last.decode(done.latents))
 
 
 def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pictures: Sequence[Image.Image]) -> Drawn:
@@ -129,7 +134,8 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
             done = walked(walk, batch, session, bundle, texts, start, merging, handover)
             record_hires(session, done)
             drawn = decoded(session, handover.last(bundle) if handover else bundle, done.latents, batch)
-    return Drawn(drawn, tuple(pictures) if settings["save_images_before_highres_fix"] else ())
+    before = tuple(pictures) if settings["save_images_before_highres_fix"] else ()
+    return Drawn(drawn, done.latents, before, complete=done.stopped is None)
 
 
 @contextmanager

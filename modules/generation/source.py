@@ -103,6 +103,7 @@ def _region(session: Session, source: Source) -> Region | None:
     region = masked_region(prepared, request.width, request.height, mask.padding)
     if region is None:
         session.note("The mask is empty, so the whole picture was redrawn. Paint what shall change.")
+        session.extra.update(dict.fromkeys(("Inpaint area", "Masked area padding", "Masked content")))
     return region
 
 

@@ -110,17 +110,22 @@ def overlay_of(image: Image.Image, overlay_mask: Image.Image) -> Image.Image:
     return kept.convert("RGBA")
 
 
+def uncropped(drawn: Image.Image, size: tuple[int, int], box: Box | None) -> Image.Image:
+    """`drawn` where it belongs in a picture of that size: in `box`, transparent around it; as it is without one."""
+    if box is None:
+        return drawn
+    left, top, right, bottom = box
+    sheet = Image.new("RGBA", size)
+    sheet.paste(resize(drawn, right - left, bottom - top, ResizeMode.CROP), (left, top))
+    return sheet
+
+
 def paste_back(drawn: Image.Image, overlay: Image.Image, box: Box | None = None) -> Image.Image:
     """`drawn` with the original over it, RGB, of the size of `overlay`.
 
     Where the overlay is opaque, its pixels come back bit by bit. With `box`, `drawn` goes there first.
     """
-    if box is not None:
-        left, top, right, bottom = box
-        sheet = Image.new("RGBA", overlay.size)
-        sheet.paste(resize(drawn, right - left, bottom - top, ResizeMode.CROP), (left, top))
-        drawn = sheet
-    result = drawn.convert("RGBA")
+    result = uncropped(drawn, overlay.size, box).convert("RGBA")
     result.alpha_composite(overlay)
     return result.convert("RGB")
 
@@ -158,5 +163,6 @@ def latent_mask(mask: Image.Image, width: int, height: int, *, soft: bool = Fals
 def composite(image: Image.Image, mask: Image.Image) -> Image.Image:
     """What the mask covers of `image`, cut out: RGBA, transparent elsewhere."""
     cut = Image.new("RGBa", image.size)
-    cut.paste(image.convert("RGBA").convert("RGBa"), mask=mask.convert("L"))
+    fitted = resize(mask.convert("L"), *image.size, ResizeMode.FILL).convert("L")
+    cut.paste(image.convert("RGBA").convert("RGBa"), mask=fitted)
     return cut.convert("RGBA")

@@ -12,15 +12,20 @@ from modules.sdapi.images import as_base64
 from modules.sdapi.schemas import GenerationAnswer, GenerationBody
 from modules.studio.job import Job
 
-# Saved beside the pictures, but not part of what the API returns.
-NOT_RETURNED = frozenset({"before"})
+# Saved beside the pictures; part of what the API returns only if a setting says so, "" never.
+RETURNED_IF = {"before": "", "mask": "return_mask", "mask-composite": "return_mask_composite"}
 DESCRIBED = frozenset({"sample", "grid"})
 
 
 def generation_answer(job: Job, body: GenerationBody, version: str) -> GenerationAnswer:
     """What a finished generation answers. Raises: NotFound if a picture has been removed meanwhile."""
     record = job.result or {"images": []}
-    shown = [image for image in record["images"] if image["kind"] not in NOT_RETURNED]
+    settings = record.get("settings", {})
+    shown = [
+        image
+        for image in record["images"]
+        if image["kind"] not in RETURNED_IF or settings.get(RETURNED_IF[image["kind"]])
+    ]
     images = [as_base64(Path(image["path"])) for image in shown] if body.send_images else []
     info = info_of(record, version, job.started or job.submitted) if shown else {}
     return GenerationAnswer(images=images, parameters=echo(body), info=json.dumps(info, default=lambda value: None))

@@ -15,7 +15,7 @@ from modules.terms.request import GenerationRequest
 from modules.terms.result import GeneratedImage, GenerationResult
 
 # Settings that a result is described with, under whatever the request overrode.
-DESCRIBING = ("CLIP_stop_at_last_layers", "face_restoration_model")
+DESCRIBING = ("CLIP_stop_at_last_layers", "face_restoration_model", "return_mask", "return_mask_composite")
 
 
 def record_of(
