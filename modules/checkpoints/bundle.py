@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,29 @@ from modules.terms.errors import BrokenResult
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What is added inside the UNet in one call; each (B or 1, C, h, w) or (B or 1, C, 1, 1).
+
+    across: to the feature maps that the downward half hands to the upward one, from fine to coarse; middle: to what
+    comes out of the middle. Neither goes without the other. within: to what comes out of each level on the way down.
+    """
+
+    across: tuple[Tensor, ...] = ()
+    middle: Tensor | None = None
+    within: tuple[Tensor, ...] = ()
+
+    def arguments(self) -> dict[str, Any]:
+        """Under the names that diffusers' UNet has for them."""
+        named: dict[str, Any] = {}
+        if self.across and self.middle is not None:
+            named["down_block_additional_residuals"] = self.across
+            named["mid_block_additional_residual"] = self.middle
+        if self.within:
+            named["down_intrablock_additional_residuals"] = list(self.within)  # the UNet takes them out
+        return named
 
 
 @dataclass(frozen=True)
@@ -88,6 +111,7 @@ class ModelBundle:
         cross: Tensor,
         vector: Tensor | None = None,
         extra: Tensor | None = None,
+        residuals: Residuals | None = None,
     ) -> Tensor:
         """One call of the network.
 
@@ -97,6 +121,7 @@ class ModelBundle:
             cross: (B, T, context_width).
             vector: (B, V), for families with a second conditioning.
             extra: (B, extra_channels, h, w), put after x.
+            residuals: what other networks add inside.
         Returns: (B, C, h, w) in the type of x.
         """
         if extra is not None:
@@ -107,6 +132,7 @@ class ModelBundle:
             encoder_hidden_states=cross.to(self.device, self.dtype),
             class_labels=None if vector is None else vector.to(self.device, self.dtype),
             return_dict=False,
+            **(residuals.arguments() if residuals else {}),
         )
         result: Tensor = output.to(x.dtype)
         return result

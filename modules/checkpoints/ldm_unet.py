@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.components import Component, need_shape, numbered, pieces_under
 from modules.checkpoints.files import Header
-from modules.checkpoints.odd_sizes import enlarge_as_original
 from modules.terms.errors import UnknownFile
 
 if TYPE_CHECKING:
@@ -48,44 +47,81 @@ class Level:
 
 
 @dataclass(frozen=True)
-class UNetShape:
-    """Every dimension of an LDM UNet. `down` from fine to coarse, `up` from coarse to fine; `vector`: width of the
-    second conditioning (SDXL's 2816), None without; `modules`: original module name -> diffusers' name."""
+class DownwardShape:
+    """Every dimension of the downward half and the middle of a UNet, which is what a ControlNet has, too.
+
+    down: from fine to coarse. context: numbers per token, None without cross-attention. vector: width of the second
+    conditioning (SDXL's 2816), None without.
+    """
 
     in_channels: int
-    out_channels: int
     down: tuple[Level, ...]
     middle_depth: int
-    up: tuple[Level, ...]
-    context: int
+    context: int | None
     linear_projection: bool
     vector: int | None
+
+    def config(self, heads: Callable[[int], int]) -> dict[str, Any]:
+        """Arguments that diffusers' UNet2DConditionModel and ControlNetModel share; `heads` as in `unet_config`."""
+        depths = [_one_or_all(level.depths) for level in self.down]
+        if not depths[-1]:
+            depths[-1] = self.middle_depth or 1  # diffusers reads the middle's depth here
+        layers = [len(level.depths) for level in self.down]
+        attended = [any(level.depths) for level in self.down]
+        return {
+            "in_channels": self.in_channels,
+            "block_out_channels": [level.channels for level in self.down],
+            "layers_per_block": layers[0] if len(set(layers)) == 1 else layers,
+            "down_block_types": ["CrossAttnDownBlock2D" if one else "DownBlock2D" for one in attended],
+            "mid_block_type": "UNetMidBlock2DCrossAttn" if self.middle_depth else "UNetMidBlock2D",
+            "transformer_layers_per_block": [depth or 1 for depth in depths],
+            # sic: diffusers means their number
+            "attention_head_dim": [heads(level.channels) for level in self.down],
+            "use_linear_projection": self.linear_projection,
+            "class_embed_type": "projection" if self.vector else None,
+            "projection_class_embeddings_input_dim": self.vector,
+        }
+
+
+@dataclass(frozen=True)
+class UNetShape:
+    """Every dimension of an LDM UNet. `up` from coarse to fine; `modules`: original module name -> diffusers' name."""
+
+    half: DownwardShape
+    out_channels: int
+    up: tuple[Level, ...]
     modules: Mapping[str, str]
 
 
 def read_shape(header: Header, prefix: str = PREFIX) -> UNetShape:
     """The dimensions of the UNet under `prefix`. Raises: UnknownFile if its blocks make no UNet we know."""
     modules = dict(OUTER)
+    half = read_downward(header, prefix, modules)
+    up = _walk_up(header, prefix, modules)
+    if [len(level.depths) for level in up] != [len(level.depths) + 1 for level in reversed(half.down)]:
+        raise UnknownFile(f"{header.path.name}: the UNet's upward half does not mirror its downward half.")
+    if half.context is None:
+        raise UnknownFile(f"{header.path.name}: the UNet has no cross-attention, so no prompt could steer it.")
+    return UNetShape(half, need_shape(header, f"{prefix}out.2.weight")[0], up, modules)
+
+
+def read_downward(header: Header, prefix: str, modules: dict[str, str]) -> DownwardShape:
+    """The dimensions of the downward half under `prefix`, and the names of its modules, which go into `modules`.
+
+    Raises: UnknownFile if its blocks make no UNet we know.
+    """
     down = _walk_down(header, prefix, modules)
     middle_depth = _walk_middle(header, prefix, modules)
-    up = _walk_up(header, prefix, modules)
-    if [len(level.depths) for level in up] != [len(level.depths) + 1 for level in reversed(down)]:
-        raise UnknownFile(f"{header.path.name}: the UNet's upward half does not mirror its downward half.")
     projection = next((key for key in header if key.startswith(prefix) and key.endswith("proj_in.weight")), None)
     context = next((key for key in header if key.startswith(prefix) and key.endswith("attn2.to_k.weight")), None)
-    if projection is None or context is None:
-        raise UnknownFile(f"{header.path.name}: the UNet has no cross-attention, so no prompt could steer it.")
     vector = header.shape(f"{prefix}label_emb.0.0.weight")
-    return UNetShape(
+    return DownwardShape(
         in_channels=need_shape(header, f"{prefix}input_blocks.0.0.weight")[1],
-        out_channels=need_shape(header, f"{prefix}out.2.weight")[0],
         down=down,
         middle_depth=middle_depth,
-        up=up,
-        context=need_shape(header, context)[1],
-        linear_projection=len(need_shape(header, projection)) == 2,
+        context=need_shape(header, context)[1] if context else None,
+        linear_projection=projection is not None and len(need_shape(header, projection)) == 2,
         vector=vector[1] if vector else None,
-        modules=modules,
     )
 
 
@@ -148,30 +184,19 @@ def unet_config(shape: UNetShape, heads: Callable[[int], int]) -> dict[str, Any]
 
     The second conditioning goes in as a ready vector ("projection"), not as diffusers' pooled text + time ids.
     """
-    depths = [_one_or_all(level.depths) for level in shape.down]
-    if not depths[-1]:
-        depths[-1] = shape.middle_depth or 1  # diffusers reads the middle's depth here
+    common = shape.half.config(heads)
+    depths = common["transformer_layers_per_block"]
     asymmetric = any(isinstance(depth, list) for depth in depths) or [
         _one_or_all(level.depths) or 1 for level in shape.up
-    ] != [_one_or_all(level.depths) or 1 for level in reversed(shape.down)]
-    layers = [len(level.depths) for level in shape.down]
+    ] != [_one_or_all(level.depths) or 1 for level in reversed(shape.half.down)]
     return {
-        "in_channels": shape.in_channels,
+        **common,
         "out_channels": shape.out_channels,
-        "block_out_channels": [level.channels for level in shape.down],
-        "layers_per_block": layers[0] if len(set(layers)) == 1 else layers,
-        "down_block_types": ["CrossAttnDownBlock2D" if any(level.depths) else "DownBlock2D" for level in shape.down],
         "up_block_types": ["CrossAttnUpBlock2D" if any(level.depths) else "UpBlock2D" for level in shape.up],
-        "mid_block_type": "UNetMidBlock2DCrossAttn" if shape.middle_depth else "UNetMidBlock2D",
-        "transformer_layers_per_block": [depth or 1 for depth in depths],
         "reverse_transformer_layers_per_block": (
             [_one_or_all(level.depths) or 1 for level in shape.up] if asymmetric else None
         ),
-        "cross_attention_dim": shape.context,
-        "attention_head_dim": [heads(level.channels) for level in shape.down],  # sic: diffusers means their number
-        "use_linear_projection": shape.linear_projection,
-        "class_embed_type": "projection" if shape.vector else None,
-        "projection_class_embeddings_input_dim": shape.vector,
+        "cross_attention_dim": shape.half.context,
     }
 
 
@@ -181,6 +206,8 @@ def _one_or_all(depths: tuple[int, ...]) -> int | list[int]:
 
 def build_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    from modules.checkpoints.odd_sizes import enlarge_as_original
 
     network: UNet2DConditionModel = UNet2DConditionModel(**config)
     enlarge_as_original(network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -82,9 +82,11 @@ class Texts:
 
 @dataclass(frozen=True)
 class Rows:
-    """What one network call is told: its texts and extra channels, and which picture each row belongs to."""
+    """What one network call is told: its texts and extra channels, which picture each row belongs to, and whether the
+    row is a prompt (or a negative one)."""
 
     owners: tuple[int, ...]
+    prompted: tuple[bool, ...]
     texts: Texts
     extra: Tensor | None
     index: Tensor = field(init=False)
@@ -95,7 +97,8 @@ class Rows:
     def between(self, start: int, end: int) -> Rows:
         vector = self.texts.vector
         texts = Texts(self.texts.cross[start:end], None if vector is None else vector[start:end])
-        return Rows(self.owners[start:end], texts, None if self.extra is None else self.extra[start:end])
+        extra = None if self.extra is None else self.extra[start:end]
+        return Rows(self.owners[start:end], self.prompted[start:end], texts, extra)
 
     @staticmethod
     def joined(rows: Sequence[Rows]) -> Rows:
@@ -105,7 +108,12 @@ class Rows:
         extras = [one.extra for one in rows if one.extra is not None]
         texts = Texts(torch.cat([one.texts.cross for one in rows]), torch.cat(vectors) if vectors else None)
         owners = tuple(owner for one in rows for owner in one.owners)
-        return Rows(owners, texts, torch.cat(extras) if extras else None)
+        prompted = tuple(is_prompt for one in rows for is_prompt in one.prompted)
+        return Rows(owners, prompted, texts, torch.cat(extras) if extras else None)
+
+
+Steered = Callable[[Rows, int], Predictor]
+"""`steered(rows, call)`: who answers these rows at that network call, where it depends on whose rows they are."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ class Guided:
         total: network calls that the whole run is planned for (`Route.total_calls`), for skip_early.
         empty: (T, D), the empty prompt, needed for pad "v1".
         by_timestep: the NGMS threshold is compared with the timestep, as A1111 does for the timestep family.
+        steered: who answers instead of `predict` (ControlNet).
 
     After a call `uncond` and `cond` are what the negative and the positive text alone made of it (B, C, H, W), `calls`
     counts, and `recorded` holds the infotext entries of what happened so far (NGMS, Skip Early CFG, Pad conds).
@@ -150,6 +159,7 @@ class Guided:
     empty: Tensor | None = None
     extra: Extra | None = None
     by_timestep: bool = False
+    steered: Steered | None = None
     calls: int = field(default=0, init=False)
     recorded: dict[str, object] = field(default_factory=dict, init=False)
     uncond: Tensor | None = field(default=None, init=False)
@@ -173,7 +183,8 @@ class Guided:
         """Denoised latents of `rows`; x, sigma and timestep are per picture."""
         times = None if timestep is None else timestep[rows.index]
         texts = rows.texts
-        return self.predict(x[rows.index], sigma[rows.index], texts.cross, texts.vector, rows.extra, timestep=times)
+        predict = self.predict if self.steered is None else self.steered(rows, self.calls)
+        return predict(x[rows.index], sigma[rows.index], texts.cross, texts.vector, rows.extra, timestep=times)
 
     def _with_image(self) -> bool:
         scale = self.settings.image_scale
@@ -215,10 +226,11 @@ class Guided:
         texts, negatives = self._padded(prompts, stacked(negative, device))
         owners = tuple(picture for picture, its in enumerate(parts) for _ in its)
         everyone = tuple(range(len(parts)))
-        branches = [Rows(owners, texts, self._extra_of(owners, "positive"))]
-        branches.append(Rows(everyone, negatives, self._extra_of(everyone, "negative")))
+        none = (False,) * len(everyone)
+        branches = [Rows(owners, (True,) * len(owners), texts, self._extra_of(owners, "positive"))]
+        branches.append(Rows(everyone, none, negatives, self._extra_of(everyone, "negative")))
         if self._with_image():
-            branches.append(Rows(everyone, negatives, self._extra_of(everyone, "none")))
+            branches.append(Rows(everyone, none, negatives, self._extra_of(everyone, "none")))
         weights = [weight for picture in parts for _, weight in picture]
         return Spoken(
             key=tuple(map(id, said)),

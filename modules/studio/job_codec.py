@@ -17,11 +17,12 @@ from typing import Any
 
 from PIL import Image
 
+from modules.terms.control import ControlUnit
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 SCHEMA = 1
-REQUEST_TYPES: tuple[type, ...] = (GenerationRequest, Source, Mask, Hires, Refiner)
+REQUEST_TYPES: tuple[type, ...] = (GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit)
 
 PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 TIFF_MODES = frozenset({"I", "F", "CMYK", "LAB"})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from modules.terms.control import ControlUnit
 from modules.terms.declare import Checkbox, Choice, Number, Slider, Text, param, params_of
 from modules.terms.errors import BadRequest
 
@@ -128,6 +129,7 @@ class GenerationRequest:
     source: Source | None = None
     hires: Hires | None = None
     refiner: Refiner | None = None
+    controls: tuple[ControlUnit, ...] = ()
     disable_extra_networks: bool = param(False, "Disable extra networks", Checkbox())
     settings: Mapping[str, Any] = field(default_factory=dict)
     script: tuple[str, tuple[Any, ...]] | None = None
@@ -139,9 +141,11 @@ class GenerationRequest:
 
     def check(self) -> None:
         """Raises: BadRequest naming the first value that cannot be honoured and what would be."""
-        for part in (self, self.source, self.source and self.source.mask, self.hires, self.refiner):
+        for part in (self, self.source, self.source and self.source.mask, self.hires, self.refiner, *self.controls):
             if part is not None:
                 _check_params(part)
+        for unit in self.controls:
+            unit.check()
         for name, minimum in (("steps", 1), ("batch_size", 1), ("n_iter", 1), ("width", 64), ("height", 64)):
             if getattr(self, name) < minimum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at least {minimum}.")
