@@ -117,7 +117,7 @@ class EmbeddingLibrary:
 
         known: dict[Path, tuple[tuple[float, int], Embedding | None]] = {}
         failed: dict[Path, str] = {}
-        for path in self._files():
+        for path in self.files():
             state = path.stat()
             stamp = (state.st_mtime, state.st_size)
             if path in self._known and self._known[path][0] == stamp:
@@ -150,7 +150,8 @@ class EmbeddingLibrary:
             self._sets[key] = EmbeddingSet(loaded, skipped)
         return self._sets[key]
 
-    def _files(self) -> Iterator[Path]:
+    def files(self) -> Iterator[Path]:
+        """Every file that may hold one, whether it can be read or not."""
         for folder in self.folders:
             for path in sorted(folder.rglob("*")):
                 is_preview = path.stem.lower().endswith(".preview")

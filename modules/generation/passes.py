@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 from torch import Tensor
@@ -18,13 +19,16 @@ from modules.generation.denoise import Denoised, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
 from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, target_of
+from modules.generation.networks import PassNetworks
 from modules.generation.pixels import pictures_of
 from modules.generation.plan import Batch
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
-from modules.generation.texts import Texts, emphasis_entry, encode
+from modules.generation.texts import Texts, emphasis_entry
 from modules.generation.token_merging import merged_tokens
+from modules.terms.errors import Interrupted, Skipped
+from modules.terms.progress import Watcher
 from modules.terms.request import GenerationRequest, Hires
 
 DEFAULT_STRENGTH = 0.75
@@ -79,18 +83,19 @@ def first_pass(
         passes=session.passes,
     )
     timing = Timing(request.steps * calls_per_step(sampler), None, settings["use_old_scheduling"])
-
-    def texts_by(model: ModelBundle) -> Texts:
-        return encode(batch.prompts, batch.negatives, session.tools.encoder(model), timing, settings)
-
+    networks = PassNetworks(session, batch.networks, walk.steps)
+    texts_by = partial(networks.texts, prompts=batch.prompts, negatives=batch.negatives, timing=timing)
     session.tell("encoding", number)
-    texts = texts_by(bundle)
-    session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
     if start is None:
         start = Start(extra=blank_conditioning(bundle, request.batch_size, request.width, request.height))
     merging = token_merging_ratio(settings, img2img=bool(walk.strength))
-    with refiner_of(session, bundle, texts_by, (request.width, request.height), merging=merging) as handover:
-        done = walked(walk, batch, session, bundle, texts, start, merging, handover)
+    with (
+        texts_by(bundle) as texts,
+        refiner_of(session, bundle, texts_by, (request.width, request.height), merging=merging) as handover,
+    ):
+        session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
+        watch = networks.watched(session.watch)
+        done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
         session.extra.update(done.recorded)
         last = handover.last(bundle) if handover else bundle
         if hires is None or session.stopped is not None:
@@ -121,17 +126,22 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
     timing = Timing(
         request.steps * calls_per_step(first_sampler), steps * calls_per_step(sampler), settings["use_old_scheduling"]
     )
-
-    def texts_by(model: ModelBundle) -> Texts:
-        return encode(batch.hires_prompts, batch.hires_negatives, session.tools.encoder(model), timing, settings)
-
+    networks = PassNetworks(session, batch.hires_networks, steps, hires=True)
+    texts_by = partial(networks.texts, prompts=batch.hires_prompts, negatives=batch.hires_negatives, timing=timing)
     with hires_bundle(session, hires) as bundle:
-        enlarged = enlarge(session, hires, latents, pictures, target, bundle)
-        texts = texts_by(bundle)
+        try:
+            enlarged = enlarge(session, hires, latents, pictures, target, bundle, walk.number)
+        except (Interrupted, Skipped) as stop:
+            session.stopped = stop
+            return Drawn(list(pictures))
         start = Start(enlarged, extra=blank_conditioning(bundle, request.batch_size, *target.size))
         merging = token_merging_ratio(settings, hires=True)
-        with refiner_of(session, bundle, texts_by, target.size, merging=merging, second=True) as handover:
-            done = walked(walk, batch, session, bundle, texts, start, merging, handover)
+        with (
+            texts_by(bundle) as texts,
+            refiner_of(session, bundle, texts_by, target.size, merging=merging, second=True) as handover,
+        ):
+            watch = networks.watched(session.watch)
+            done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
             record_hires(session, done)
             drawn = decoded(session, handover.last(bundle) if handover else bundle, done.latents, batch)
     before = tuple(pictures) if settings["save_images_before_highres_fix"] else ()
@@ -160,12 +170,13 @@ def walked(
     start: Start,
     merging: float,
     handover: Handover | None,
+    watch: Watcher,
 ) -> Denoised:
     """One pass, with fresh noise of the batch's seeds."""
     request, settings = session.request, session.settings
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(walk.width, walk.height)
     with merged_tokens(bundle.unet, merging):
-        done = denoise(walk, bundle, texts, noise, request, settings, session.watch, start, handover)
+        done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover)
     session.stopped = session.stopped or done.stopped
     return done
 

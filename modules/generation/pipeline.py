@@ -5,6 +5,7 @@ from __future__ import annotations
 from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
 from modules.generation.finish import finish, model_description
+from modules.generation.network_request import with_networks_of_settings
 from modules.generation.passes import draw
 from modules.generation.plan import plan_batches
 from modules.generation.session import Session
@@ -28,6 +29,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     request.check()
     settings = tools.settings.with_flat(request.settings)
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
+    plan = with_networks_of_settings(plan, settings, tools.networks.loras, tools.networks.hypernetworks)
     watch(Progress("loading", batches=len(plan.batches)))
     checkpoint, note = chosen_checkpoint(request, settings, tools)
     with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:

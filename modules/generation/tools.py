@@ -15,10 +15,13 @@ from modules.checkpoints.memory import Models
 from modules.conditioning.cache import AnswerCache
 from modules.conditioning.embeddings import EmbeddingLibrary
 from modules.conditioning.encode import PromptEncoder
-from modules.enhance.upscaler import Upscaler, simple_upscalers
+from modules.enhance.upscaler import Upscaler, Work, simple_upscalers
+from modules.enhance.upscalers.known import missing
+from modules.generation.network_shelf import NetworkShelf, open_shelf
 from modules.imaging.resize import Upscale
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
+from modules.terms.errors import NotFound
 from modules.terms.registry import Registry
 
 
@@ -37,14 +40,23 @@ class Tools:
     version: str | None = None
     answers: AnswerCache = field(default_factory=AnswerCache)
     upscalers: Registry[Upscaler] = field(default_factory=simple_upscalers)
+    networks: NetworkShelf = field(default_factory=NetworkShelf)
 
     def with_(self, **changes: Any) -> Tools:
         """A copy with these fields changed; models and caches are shared."""
         return replace(self, **changes)
 
-    def enlarge(self, name: str) -> Upscale:
-        """What the upscaler of that name does with a picture. Raises: NotFound naming the nearest."""
-        return self.upscalers[name or "None"].enlarge
+    def upscaler(self, name: str) -> Upscaler:
+        """The upscaler of that name or alias. Raises: NotFound naming the nearest, or where its file belongs."""
+        found = self.upscalers.find(name or "None")
+        if found is None and (sentence := missing(name)):
+            raise NotFound(sentence)
+        return found or self.upscalers[name]
+
+    def enlarge(self, name: str, work: Work = Work()) -> Upscale:
+        """What the upscaler of that name does with a picture. Raises: as `upscaler`."""
+        upscaler = self.upscaler(name)
+        return lambda image, scale: upscaler.enlarge(image, scale, work)
 
     def encoder(self, bundle: ModelBundle) -> PromptEncoder:
         """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""
@@ -58,6 +70,8 @@ def open_tools(
     *,
     vaes: Path | str | None = None,
     embeddings: Path | str | None = None,
+    loras: Path | str | None = None,
+    hypernetworks: Path | str | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "",
 ) -> Tools:
@@ -70,4 +84,5 @@ def open_tools(
         models=Models(library, DeviceWishes(device=device)),
         settings=Settings().with_flat(settings or {}),
         embeddings=EmbeddingLibrary([Path(embeddings)] if embeddings else []),
+        networks=open_shelf([Path(loras)] if loras else [], [Path(hypernetworks)] if hypernetworks else []),
     )

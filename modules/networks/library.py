@@ -58,9 +58,8 @@ class NetworkLibrary:
         self._endings = endings
         self._hash_of = hash_of
         self._lock = threading.Lock()
-        self._infos: dict[str, tuple[Stamp, NetworkInfo]] = {}
+        self._infos: dict[str, tuple[Stamp, NetworkInfo]] | None = None  # looked up when first asked for
         self._hashes: dict[Path, tuple[Stamp, str | None]] = {}
-        self.refresh()
 
     def refresh(self) -> None:
         """Looks into the folders again. Reads no file; what is known of unchanged ones is kept."""
@@ -70,7 +69,7 @@ class NetworkLibrary:
                 stamp = stamp_of(path)
             except NotFound:
                 continue  # deleted in between, or a dead link
-            known = self._infos.get(path.stem)
+            known = (self._infos or {}).get(path.stem)
             same = known is not None and known[0] == stamp and known[1].path == path
             found[path.stem] = known if known and same else (stamp, NetworkInfo(path, path.stem))
         with self._lock:
@@ -79,9 +78,7 @@ class NetworkLibrary:
     @property
     def infos(self) -> tuple[NetworkInfo, ...]:
         """All of them, by name whatever the case."""
-        with self._lock:
-            infos = [info for _, info in self._infos.values()]
-        return tuple(sorted(infos, key=lambda info: info.name.lower()))
+        return tuple(sorted((info for _, info in self._found().values()), key=lambda info: info.name.lower()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,9 +119,14 @@ class NetworkLibrary:
             for info in self.infos
         ]
 
-    def _known(self, name: str) -> NetworkInfo | None:
+    def _found(self) -> Mapping[str, tuple[Stamp, NetworkInfo]]:
+        if self._infos is None:
+            self.refresh()
         with self._lock:
-            entry = self._infos.get(name)
+            return self._infos or {}
+
+    def _known(self, name: str) -> NetworkInfo | None:
+        entry = self._found().get(name)
         if entry is not None:
             return entry[1]
         if name.lower() in NEVER_A_NAME:

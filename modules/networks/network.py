@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,25 +157,3 @@ def _scale(tensors: Tensors, rank: int | None, said_alpha: float | None) -> floa
         return float(tensors["scale"])
     alpha = float(tensors["alpha"]) if "alpha" in tensors else said_alpha
     return 1.0 if alpha is None or not rank else alpha / rank
-
-
-class NetworkReader:
-    """Networks by path, kept once read. `keep`: how many may stay beyond those that `hold` names."""
-
-    def __init__(self, keep: int = 0) -> None:
-        self.keep = keep
-        self._read: OrderedDict[Path, Network] = OrderedDict()
-
-    def read(self, path: Path) -> Network:
-        """The network in `path`, from memory unless the file changed. Raises: as `read_network`."""
-        known = self._read.get(path)
-        if known is None or known.stamp != stamp_of(path):
-            self._read[path] = known = read_network(path)
-        self._read.move_to_end(path)
-        return known
-
-    def hold(self, used: set[Path]) -> None:
-        """Forgets all but `used` and the `keep` others that were read last."""
-        others = [path for path in self._read if path not in used]
-        for path in others[: max(0, len(others) - self.keep)]:
-            del self._read[path]

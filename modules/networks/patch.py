@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -45,6 +45,10 @@ class Wanted:
     @property
     def signature(self) -> Hashable:
         return self.network.identity, self.unet, self.te, self.rank, self.blocks, self.copies
+
+    def for_text_only(self) -> Wanted:
+        """The same without its part in the denoising network."""
+        return replace(self, unet=0.0)
 
     def multiplier(self, place: Place) -> float:
         if place.part:

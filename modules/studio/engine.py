@@ -6,14 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
+    from modules.enhance.networks import Networks
+    from modules.enhance.upscaler import Upscaler
     from modules.generation.tools import Tools
     from modules.settings.store import Settings
     from modules.studio.studio import Studio
+    from modules.terms.registry import Registry
 
 log = logging.getLogger("atelier.engine")
 
@@ -27,6 +31,7 @@ class Engine:
         self._studio = studio
         self._lock = threading.Lock()
         self._tools: Tools | None = None
+        self._picture_networks: Networks | None = None
         self.state = "starting"
 
     def tools(self, settings: Settings) -> Tools:
@@ -34,11 +39,13 @@ class Engine:
         with self._lock:
             if self._tools is None:
                 self._tools = make_tools(self._studio)
+                self._picture_networks = make_picture_networks(self._studio, self._tools)
             models = self._tools.models
             models.limit = int(settings["sd_checkpoints_limit"])
             models.vae_setting = settings["sd_vae"]
             models.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
-            return self._tools.with_(settings=settings, styles=self._studio.styles)
+            upscalers = upscalers_of(self._studio, self._picture_networks)
+            return self._tools.with_(settings=settings, styles=self._studio.styles, upscalers=upscalers)
 
     def warm_up(self) -> None:
         """Starts the engine and loads the chosen checkpoint, so that the first picture need not wait for either.
@@ -68,6 +75,11 @@ class Engine:
         with tools.models.borrow(info.title):
             pass
 
+    def unload_networks(self) -> None:
+        """Drops the networks that enlarge pictures or repair faces."""
+        if self._picture_networks is not None:
+            self._picture_networks.unload()
+
     def when_started(self, act: Callable[[Tools], T]) -> T | None:
         """`act(tools)` if the engine runs, else None: there is nothing to unload or free before that."""
         return act(self._tools) if self._tools is not None else None
@@ -78,6 +90,7 @@ def make_tools(studio: Studio) -> Tools:
     from modules.checkpoints.devices import DeviceWishes
     from modules.checkpoints.memory import Models
     from modules.conditioning.embeddings import EmbeddingLibrary
+    from modules.generation.network_shelf import NetworkShelf
     from modules.generation.tools import Tools
 
     flags = studio.flags
@@ -92,8 +105,38 @@ def make_tools(studio: Studio) -> Tools:
         settings=studio.settings,
         styles=studio.styles,
         embeddings=EmbeddingLibrary([flags.embeddings_dir]),
+        networks=NetworkShelf(studio.loras, studio.hypernetworks),
         version=studio.infotext_version,
     )
+
+
+def make_picture_networks(studio: Studio, tools: Tools) -> Networks:
+    """The networks that enlarge pictures or repair faces, on the device of the models unless `--use-cpu` names theirs."""
+    import torch
+
+    from modules.enhance.networks import Networks, Placement
+
+    flags = studio.flags
+    on_cpu = {name.lower() for name in flags.use_cpu or ()}
+
+    def place(path: Path) -> Placement:
+        named = {folder.lower() for folder in path.parent.parts[-2:]}
+        if on_cpu & {"all", *named}:
+            return Placement(torch.device("cpu"))
+        return Placement(tools.models.device, half=tools.models.placement.unet == torch.float16)
+
+    return Networks(place)
+
+
+def upscalers_of(studio: Studio, networks: Networks | None) -> Registry[Upscaler]:
+    """Every upscaler by name: those without a file, then those in the studio's folders."""
+    from modules.enhance.upscaler import simple_upscalers
+    from modules.enhance.upscalers.network import file_upscalers
+
+    upscalers = simple_upscalers()
+    for one in file_upscalers(studio.upscaler_files.files, networks) if networks else ():
+        upscalers.add(one)
+    return upscalers
 
 
 def device_named(device_id: str | None) -> Any:

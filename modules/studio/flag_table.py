@@ -64,19 +64,19 @@ class Flags:
     textual_inversion_templates_dir: Path = folder(
         "app", "textual_inversion_templates", "folder of prompt templates for training", pending=True
     )
-    hypernetwork_dir: Path = folder("models", "hypernetworks", "folder of hypernetworks", pending=True)
-    lora_dir: Path = folder("models", "Lora", "folder of LoRA networks", pending=True)
-    lyco_dir_backcompat: Path = folder("models", "LyCORIS", "second folder of LoRA networks", pending=True)
+    hypernetwork_dir: Path = folder("models", "hypernetworks", "folder of hypernetworks")
+    lora_dir: Path = folder("models", "Lora", "folder of LoRA networks")
+    lyco_dir_backcompat: Path = folder("models", "LyCORIS", "second folder of LoRA networks")
     localizations_dir: Path = folder("app", "localizations", "folder of translations", pending=True)
-    codeformer_models_path: Path = folder("models", "Codeformer", "folder of CodeFormer models", pending=True)
-    gfpgan_models_path: Path = folder("models", "GFPGAN", "folder of GFPGAN models", pending=True)
-    esrgan_models_path: Path = folder("models", "ESRGAN", "folder of ESRGAN models", pending=True)
-    bsrgan_models_path: Path = folder("models", "BSRGAN", "folder of BSRGAN models", pending=True)
-    realesrgan_models_path: Path = folder("models", "RealESRGAN", "folder of Real-ESRGAN models", pending=True)
-    dat_models_path: Path = folder("models", "DAT", "folder of DAT models", pending=True)
+    codeformer_models_path: Path = folder("models", "Codeformer", "folder of CodeFormer models")
+    gfpgan_models_path: Path = folder("models", "GFPGAN", "folder of GFPGAN models")
+    esrgan_models_path: Path = folder("models", "ESRGAN", "folder of ESRGAN models")
+    bsrgan_models_path: Path = folder("models", "BSRGAN", "folder of BSRGAN models")
+    realesrgan_models_path: Path = folder("models", "RealESRGAN", "folder of Real-ESRGAN models")
+    dat_models_path: Path = folder("models", "DAT", "folder of DAT models")
     ldsr_models_path: Path = folder("models", "LDSR", "folder of LDSR models", pending=True)
-    scunet_models_path: Path = folder("models", "ScuNET", "folder of ScuNET models", pending=True)
-    swinir_models_path: Path = folder("models", "SwinIR", "folder of SwinIR models", pending=True)
+    scunet_models_path: Path = folder("models", "ScuNET", "folder of ScuNET models")
+    swinir_models_path: Path = folder("models", "SwinIR", "folder of SwinIR models")
     clip_models_path: Path = folder("models", "CLIP", "folder of CLIP models for the interrogator", pending=True)
     ui_config_file: Path = folder(
         "data", "ui-config.json", "file with the defaults of the page's controls", pending=True
@@ -263,6 +263,18 @@ class Flags:
     @property
     def vae_folders(self) -> tuple[Path, ...]:
         return (*((self.vae_dir,) if self.vae_dir else ()), self.models_dir / "VAE")
+
+    @property
+    def upscaler_folders(self) -> tuple[Path, ...]:
+        """Where upscalers are looked for: A1111's folders, and one for all kinds."""
+        named = (self.esrgan_models_path, self.realesrgan_models_path, self.bsrgan_models_path, self.dat_models_path)
+        own = (self.swinir_models_path, self.scunet_models_path)
+        return (*named, *own, self.models_dir / "HAT", self.models_dir / "upscalers")
+
+    @property
+    def face_folders(self) -> tuple[Path, ...]:
+        """Where face restorers and face detectors are looked for."""
+        return self.gfpgan_models_path, self.codeformer_models_path, self.models_dir / "RestoreFormer"
 
     @property
     def page_logins(self) -> dict[str, str]:

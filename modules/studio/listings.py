@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
+from modules.studio.network_lists import embedding_names, embedding_rows
 from modules.terms.errors import NotFound
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def refresh(studio: Studio, listing: str) -> list[str]:
     if listing in ("checkpoints", "vae"):
         studio.library.refresh()
         studio.library.hash_in_background()
+    elif listing == "loras":
+        studio.loras.refresh()
+    elif listing == "hypernetworks":
+        studio.hypernetworks.refresh()
+    elif listing in ("upscalers", "pixel_upscalers", "realesrgan_models"):
+        studio.upscaler_files.refresh()
     elif listing == "styles":
         studio.reload_styles()
     return names(studio, listing)
@@ -111,11 +118,34 @@ def _styles(studio: Studio) -> list[Row]:
     ]
 
 
+def _pixel_upscalers(studio: Studio) -> list[str]:
+    return [*PIXEL_UPSCALERS, *(one.name for one in studio.upscaler_files.files)]
+
+
 def _upscalers(studio: Studio) -> list[Row]:
     scales = {"None": 1.0, "Lanczos": 4.0, "Nearest": 4.0}
+    simple = [
+        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": scale}
+        for name, scale in scales.items()
+    ]
+    files = [
+        {
+            "name": one.name,
+            "model_name": one.folder,
+            "model_path": str(one.path),
+            "model_url": None,
+            "scale": one.scale,
+        }
+        for one in studio.upscaler_files.files
+    ]
+    return [*simple, *files]
+
+
+def _realesrgan_models(studio: Studio) -> list[Row]:
     return [
-        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": scales[name]}
-        for name in PIXEL_UPSCALERS
+        {"name": one.name, "path": str(one.path), "scale": int(one.scale)}
+        for one in studio.upscaler_files.files
+        if studio.flags.realesrgan_models_path in one.path.parents
     ]
 
 
@@ -128,13 +158,13 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "vae": lambda studio: ["Automatic", "None", *(vae.name for vae in studio.library.vaes)],
     "samplers": lambda studio: list(SAMPLER_NAMES),
     "schedulers": lambda studio: list(SCHEDULE_NAMES),
-    "upscalers": lambda studio: [*LATENT_UPSCALE_MODES, *PIXEL_UPSCALERS],
-    "pixel_upscalers": lambda studio: list(PIXEL_UPSCALERS),
+    "upscalers": lambda studio: [*LATENT_UPSCALE_MODES, *_pixel_upscalers(studio)],
+    "pixel_upscalers": _pixel_upscalers,
     "latent_upscale_modes": lambda studio: list(LATENT_UPSCALE_MODES),
     "styles": lambda studio: [style.name for style in studio.styles.styles],
-    "loras": _nothing,
-    "embeddings": _nothing,
-    "hypernetworks": _nothing,
+    "loras": lambda studio: ["None", *studio.loras.names],
+    "embeddings": lambda studio: embedding_names(studio.flags),
+    "hypernetworks": lambda studio: ["None", *studio.hypernetworks.names],
     "face_restorers": _nothing,
 }
 DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
@@ -145,11 +175,13 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "upscalers": _upscalers,
     "latent_upscale_modes": lambda studio: [{"name": name} for name in LATENT_UPSCALE_MODES],
     "styles": _styles,
-    "hypernetworks": _nothing,
+    "hypernetworks": lambda studio: [
+        {"name": info.name, "path": str(info.path)} for info in studio.hypernetworks.infos
+    ],
     "face_restorers": _nothing,
-    "realesrgan_models": _nothing,
-    "embeddings": _nothing,
-    "loras": _nothing,
+    "realesrgan_models": _realesrgan_models,
+    "embeddings": embedding_rows,
+    "loras": lambda studio: studio.loras.rows(),
     "scripts": _nothing,
     "extensions": _nothing,
 }

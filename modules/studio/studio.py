@@ -9,6 +9,8 @@ from typing import Any
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
+from modules.enhance.upscalers.files import UpscalerFiles
+from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio import listings
@@ -17,6 +19,7 @@ from modules.studio.flag_table import Flags
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
+from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.outputs import Outputs
 from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
@@ -31,15 +34,19 @@ class Studio:
     """
 
     def __init__(self, flags: Flags) -> None:
-        self.flags = flags
+        self.flags: Flags = flags
         self.version = VERSION
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
         self.reload_styles()
-        self.library: Library = library_of(flags)
+        hashes = HashCache(flags.cache_dir / "hashes.sqlite", a1111_cache=flags.data_dir / "cache.json")
+        self.library: Library = library_of(flags, hashes)
+        self.loras: NetworkLibrary = loras_of(flags, hashes)
+        self.hypernetworks: NetworkLibrary = hypernetworks_of(flags)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )
+        self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.engine = Engine(self)
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
         self._stop: Callable[[], None] = lambda: None
@@ -101,6 +108,7 @@ class Studio:
     def unload(self) -> None:
         """Drops every model from memory, once the job that uses one has ended."""
         self.engine.when_started(lambda tools: tools.models.unload())
+        self.engine.unload_networks()
 
     def reload(self) -> None:
         """Loads the chosen checkpoint (again)."""
@@ -131,9 +139,8 @@ class Studio:
         return run_generation(self, job, watch)
 
 
-def library_of(flags: Flags) -> Library:
+def library_of(flags: Flags, hashes: HashCache) -> Library:
     """The checkpoints and VAEs in the folders that the command line names."""
-    hashes = HashCache(flags.cache_dir / "hashes.sqlite", a1111_cache=flags.data_dir / "cache.json")
     return Library(
         flags.ckpt_folders,
         flags.vae_folders,

@@ -1,0 +1,126 @@
+"""A loaded model as the networks see it: its parts, what the original code calls their modules, and where the weights
+can be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.components import Component, Piece
+from modules.checkpoints.files import StateDict, kind_of, open_tensors
+from modules.networks.names import Part
+from modules.terms.errors import WebuiError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ENDS = (".weight", "_weight")
+
+
+class FileSource:
+    """The file that a component was loaded from, opened again: only its header is read until a weight is asked for."""
+
+    def __init__(self, state: StateDict, pieces: Mapping[str, Piece]) -> None:
+        self._state, self._pieces = state, pieces
+
+    def stored(self, key: str) -> Tensor | None:
+        piece = self._piece(key)
+        return None if piece is None or piece.key not in self._state else piece.view(self._state[piece.key])
+
+    def release(self, key: str) -> None:
+        piece = self._piece(key)
+        if piece is not None:
+            self._state.release(piece.key)
+
+    def _piece(self, key: str) -> Piece | None:
+        # transformers < 5 puts `text_model.` before all names.
+        return self._pieces.get(key) or self._pieces.get(key.removeprefix("text_model."))
+
+
+class PartsOf:
+    """`parts_of(bundle)`: the parts of a model, denoising network first. What is read from its file is remembered."""
+
+    def __init__(self) -> None:
+        self._files: WeakKeyDictionary[nn.Module, StateDict | None] = WeakKeyDictionary()
+
+    def __call__(self, bundle: ModelBundle) -> tuple[Part, ...]:
+        if bundle.unet not in self._files:
+            self._files[bundle.unet] = _opened(bundle)
+        state = self._files[bundle.unet]
+
+        def part(number: int, module: nn.Module, component: Component[Any]) -> Part:
+            source = None if state is None else FileSource(state, component.pieces)
+            return Part(number, module, originals_of(component, state), source)
+
+        return (
+            part(0, bundle.unet, bundle.blueprint.unet),
+            *(
+                part(3 if clip.name.startswith("t5") else place, clip.model, text.component)
+                for place, (clip, text) in enumerate(zip(bundle.clips, bundle.blueprint.text, strict=True), 1)
+            ),
+        )
+
+
+def _opened(bundle: ModelBundle) -> StateDict | None:
+    """The tensors of the model's file; None unless it is surely the file that was loaded, and can be mapped."""
+    path = bundle.info.path
+    try:
+        if kind_of(path) != "safetensors":
+            return None
+        before = path.stat()
+        state = open_tensors(path)
+        after = path.stat()
+    except (OSError, WebuiError):
+        return None
+    # Encoders carry the stamp of the file as it was when they were loaded.
+    stamp = (str(path), after.st_mtime_ns, after.st_size)
+    loaded = all(isinstance(clip.identity, tuple) and clip.identity[:3] == stamp for clip in bundle.clips)
+    same = (before.st_mtime_ns, before.st_size, before.st_ino) == (after.st_mtime_ns, after.st_size, after.st_ino)
+    return state if loaded and same and bundle.clips else None
+
+
+def originals_of(component: Component[Any], state: StateDict | None) -> dict[str, str | tuple[str, ...]]:
+    """Names in the original code -> names here; several names where the original keeps their rows in one matrix."""
+    names: dict[str, str | tuple[str, ...]] = dict(component.modules)
+    prefix = _prefix(component)
+    if state is None or prefix is None:
+        return names
+    shared: dict[str, list[tuple[int, str]]] = {}
+    for key, piece in component.pieces.items():
+        if key.endswith(".weight") and piece.key.endswith(ENDS) and piece.key in state.header:
+            first = _first_row(piece, state.header.tensors[piece.key].shape)
+            if first is not None:
+                shared.setdefault(piece.key, []).append((first, key.removesuffix(".weight")))
+    for key, places in shared.items():
+        if len(places) > 1 and key.startswith(prefix):
+            original = key[len(prefix) : -len(ENDS[0])]
+            names[original] = tuple(path for _, path in sorted(places))
+    return names
+
+
+def _prefix(component: Component[Any]) -> str | None:
+    """What stands before the original names in the keys of the file."""
+    for original, path in component.modules.items():
+        piece = component.pieces.get(f"{path}.weight")
+        if piece is not None and piece.key.endswith(f"{original}.weight"):
+            return piece.key.removesuffix(f"{original}.weight")
+    return None
+
+
+def _first_row(piece: Piece, shape: tuple[int, ...]) -> int | None:
+    """Which row of the matrix in the file is the first of the piece's; None if the piece is not some of its rows."""
+    if len(shape) != 2:
+        return None
+    rows = torch.arange(shape[0]).view(-1, 1).expand(shape[0], 2)
+    try:
+        seen = piece.view(rows)
+    except (RuntimeError, IndexError):
+        return None
+    if seen.ndim != 2 or seen.shape[1] != 2 or not torch.equal(seen[:, 0], seen[:, 1]):
+        return None
+    first = int(seen[0, 0])
+    return first if torch.equal(seen[:, 0], torch.arange(first, first + len(seen))) else None
