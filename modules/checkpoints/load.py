@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.components import Component, Piece
@@ -47,7 +48,7 @@ class Placement:
     @property
     def vae_channels_last(self) -> bool:
         # 0.90 of the time on the CPU; the UNet gets slower by it (spec/performance.md §3).
-        return self.device.type == "cpu"
+        return self.device.type == "cpu" and self.vae == torch.float32
 
 
 def silent(share: float) -> None:
@@ -107,7 +108,7 @@ def _encoder(part: TextPart, state: StateDict, placement: Placement, on_bytes: C
     stat = state.header.path.stat()
     return ClipEncoder(
         cast("CLIPTextModel", model),
-        clip_tokenizer(open_clip=part.open_clip),
+        clip_tokenizer(open_clip=True) if part.open_clip else clip_tokenizer(),
         name=part.name,
         layer=part.layer,
         skippable=part.skippable,
@@ -152,10 +153,9 @@ def place(
     `on_bytes` hears the number of bytes of each tensor as it is placed.
     Raises: UnknownFile if the file lacks tensors that the network needs, or has them in another shape.
     """
-    with torch.device("meta"):
-        network = component.build(component.config)
-    pieces = _spelt_as(network, component.pieces)
+    network = _laid_out(component)
     wanted = network.state_dict()
+    pieces = _spelt_as(wanted, component.pieces)
     _check_complete(component, pieces, wanted, state.header)
     placed: dict[str, Tensor] = {}
     # In the order of the file, so that a cold disk is read from front to back.
@@ -172,9 +172,11 @@ def place(
         if placed[key].data_ptr() != view.data_ptr():
             state.release(piece.key)
         on_bytes(view.numel() * view.element_size())
-    network.load_state_dict(placed, assign=True)
+    for prefix, module in network.named_modules():
+        for name in [name for name, _ in module.named_parameters(recurse=False)]:
+            value = placed[f"{prefix}.{name}" if prefix else name]
+            module.register_parameter(name, nn.Parameter(value, requires_grad=False))
     _fill_buffers(network, device)
-    network.requires_grad_(False)
     network.eval()
     return network
 
@@ -220,9 +222,26 @@ class _Reporter:
             self._on_progress(percent / 100)
 
 
-def _spelt_as(network: nn.Module, pieces: Mapping[str, Piece]) -> Mapping[str, Piece]:
+class _Uninitialised(TorchFunctionMode):
+    """Within: initialisers leave tensors as they are; drawing random weights nobody sees takes half of a load."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def _laid_out(component: Component[Network]) -> Network:
+    """The network without weights: every tensor is on the meta device. Only this thread is affected."""
+    with torch.device("meta"), _Uninitialised():
+        return component.build(component.config)
+
+
+def _spelt_as(wanted: Mapping[str, Tensor], pieces: Mapping[str, Piece]) -> Mapping[str, Piece]:
     """`pieces` under the names this version of the network has: transformers < 5 puts `text_model.` before all."""
-    if any(key.startswith("text_model.") for key in network.state_dict()):
+    if any(key.startswith("text_model.") for key in wanted):
         return {key if key == "text_projection.weight" else f"text_model.{key}": piece for key, piece in pieces.items()}
     return pieces
 
