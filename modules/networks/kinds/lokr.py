@@ -51,7 +51,7 @@ class Lokr(Adapter):
 
     @property
     def rank(self) -> int | None:
-        return self.first.rank or self.second.rank
+        return self.second.rank or self.first.rank
 
     @property
     def shape(self) -> tuple[int, ...]:
