@@ -10,7 +10,7 @@ from torch import Tensor
 from modules.diffusion.denoiser import Denoiser
 
 Blend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`blend(kept, painted, sigma)`: what stands where; (B, C, H, W) twice and (B,)."""
+"""`blend(kept, painted, level)`: what stands where; (B, C, H, W) twice and (B,): sigma, or with `before` the timestep."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Inpainted:
             return self._blended(self.source, denoised, sigma)
         # The source goes in at unit variance, where these samplers live: there x is smaller by this factor.
         size = (sigma**2 + 1).sqrt().view(-1, 1, 1, 1)
-        shown = self._blended(self.source * size, x, sigma)
+        shown = self._blended(self.source * size, x, sigma if timestep is None else timestep)
         denoised = self.inner(shown, sigma, timestep=timestep)
         # The sampler goes on from its own x; (x - result) / sigma must be the noise that the network named.
         shift = x - shown
@@ -48,9 +48,9 @@ class Inpainted:
         self.uncond = None if negative is None else negative + shift
         return denoised + shift
 
-    def _blended(self, kept: Tensor, painted: Tensor, sigma: Tensor) -> Tensor:
+    def _blended(self, kept: Tensor, painted: Tensor, level: Tensor) -> Tensor:
         if self.blend is not None:
-            return self.blend(kept, painted, sigma)
+            return self.blend(kept, painted, level)
         return painted * self.mask + kept * (1 - self.mask)
 
     def _negative(self) -> Tensor | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from modules.checkpoints.bundle import ModelBundle
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.guidance import Extra
-from modules.diffusion.inpainting import Inpainted
+from modules.diffusion.inpainting import Blend, Inpainted
 from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
 from modules.diffusion.route import Route, plan
 from modules.diffusion.sample import sample
@@ -38,12 +38,14 @@ class Start:
 
     latents: (B, C, h, w), clean. paint: broadcastable to them, 1 where the pass may paint; None: everywhere.
     extra: channels beside the latents, for models that have such. noise_multiplier: times the start noise.
+    blend: how original and new are mixed where `paint` is; None: by `paint` itself.
     """
 
     latents: Tensor | None = None
     paint: Tensor | None = None
     extra: Extra | None = None
     noise_multiplier: float = 1.0
+    blend: Blend | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def denoise(
     guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
-        denoiser = Inpainted(guided, start.latents, start.paint, before=walk.sampler.timestep_family)
+        denoiser = Inpainted(guided, start.latents, start.paint, walk.sampler.timestep_family, start.blend)
     x = _begin(route, noise, start, settings, recorded)
     follower = _Follower(walk, bundle, watch, route.steps)
     stopped: Stopped | None = None
@@ -169,7 +171,7 @@ def denoise(
         if follower.last is None:
             raise
         latents, stopped = follower.last, stop
-    if start.latents is not None and start.paint is not None:
+    if start.latents is not None and start.paint is not None and start.blend is None:
         latents = latents * start.paint + start.latents * (1 - start.paint)
     if bool(latents.isnan().any()):
         raise BrokenResult(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.generation.always_on import SoftInpainting
 from modules.generation.describe import describe
 from modules.generation.passes import Drawn
 from modules.generation.plan import Batch, PlannedImage
 from modules.generation.session import Session
+from modules.generation.soft_inpainting import difference_masks, in_place
 from modules.generation.source import Prepared
 from modules.generation.tools import Tools
 from modules.imaging.colours import matched_colours
-from modules.imaging.masks import Box, composite, paste_back, uncropped
+from modules.imaging.masks import Box, composite, overlay_of, paste_back, uncropped
 from modules.terms.result import GeneratedImage, ImageKind
 
 BEFORE_HIRES = "-before-highres-fix"
@@ -26,7 +28,7 @@ BEFORE_COLOURS = "-before-color-correction"
 def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Session) -> None:
     """Adds the batch's pictures, finished and described, to the session."""
     model = model_description(session.bundle, session.tools)
-    covers = covers_of(prepared, session)
+    covers = covers_of(prepared, drawn, session)
     for place, (planned, picture) in enumerate(zip(batch.images, drawn.pictures, strict=True)):
 
         def add(image: Image.Image, kind: ImageKind = "sample", suffix: str = "") -> None:
@@ -58,13 +60,29 @@ class Cover:
     box: Box | None = None
 
 
-def covers_of(prepared: Prepared | None, session: Session) -> list[Cover]:
+def covers_of(prepared: Prepared | None, drawn: Drawn, session: Session) -> list[Cover]:
     """The covers of a batch's pictures, where img2img had a mask; else none."""
     if prepared is None or prepared.region is None:
         return []
-    region = prepared.region
-    shown = session.settings["overlay_inpaint"]
-    return [Cover(overlay if shown else None, region.overlay, region.box) for overlay in prepared.overlays]
+    box = prepared.region.box
+    covers = [Cover(overlay, prepared.region.overlay, box) for overlay in prepared.overlays]
+    if prepared.soft is not None:
+        covers = softened(prepared, prepared.soft, drawn, box)
+    if session.settings["overlay_inpaint"]:
+        return covers
+    return [replace(cover, overlay=None) for cover in covers]
+
+
+def softened(prepared: Prepared, soft: SoftInpainting, drawn: Drawn, box: Box | None) -> list[Cover]:
+    """Covers that leave open what differs from the original, instead of what the mask says."""
+    before, paint = prepared.start.latents, prepared.start.paint
+    if before is None or paint is None:
+        return []
+    masks = difference_masks(soft, before, drawn.latents, paint, drawn.pictures[0].size)
+    placed = [in_place(mask, original.size, box) for mask, original in zip(masks, prepared.originals, strict=True)]
+    return [
+        Cover(overlay_of(original, mask), mask, box) for original, mask in zip(prepared.originals, placed, strict=True)
+    ]
 
 
 def laid_back(picture: Image.Image, cover: Cover | None) -> Image.Image:
@@ -96,6 +114,7 @@ def infotext(session: Session, planned: PlannedImage, model: Mapping[str, Any], 
         session.settings,
         model=model,
         extra=session.extra,
+        scripts=session.scripts,
         index=place,
         version=session.tools.version,
     )

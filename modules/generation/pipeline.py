@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
+from modules.generation.always_on import check_scripts
 from modules.generation.finish import finish, model_description
 from modules.generation.network_request import with_networks_of_settings
 from modules.generation.passes import draw
@@ -27,6 +28,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     so, Interrupted if it says stop before there is anything to keep.
     """
     request.check()
+    check_scripts(request.scripts)
     settings = tools.settings.with_flat(request.settings)
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
     plan = with_networks_of_settings(plan, settings, tools.networks.loras, tools.networks.hypernetworks)
@@ -52,7 +54,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
         subseeds=tuple(subseed for batch in plan.batches for subseed in batch.subseeds),
         notes=tuple(session.notes),
         interrupted=isinstance(session.stopped, Interrupted),
-        extra=session.extra,
+        extra={**session.scripts, **session.extra},
         model=model,
     )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
+from modules.generation.always_on import ALWAYS_ON
 from modules.generation.describe import MASKED_CONTENT
 from modules.generation.network_tags import with_local_networks
 from modules.generation.sampler_names import AUTOMATIC, SamplerNames
@@ -120,6 +121,7 @@ class _Reader:
             changes["styles"] = tuple(self.entries["Styles array"])
         changes["hires"] = self._hires()
         changes["refiner"] = self._refiner()
+        changes["scripts"] = {**base.scripts, **self._scripts()}
         checkpoint = self._checkpoint()
         if checkpoint:
             changes["checkpoint"] = checkpoint
@@ -144,7 +146,7 @@ class _Reader:
                 if number is None:
                     self.notes.append(f"{declared.infotext} is {written!r}, which is not a number; it was left alone.")
                     continue
-                values[name] = int(number) if isinstance(declared.default, int) else number
+                values[name] = int(number) if is_whole(declared.control) else number
             elif isinstance(declared.control, Checkbox):
                 values[name] = str(written) not in ("False", "false", "0", "")
             elif not isinstance(declared.control, Choice) or declared.control.listing:
@@ -194,6 +196,15 @@ class _Reader:
             return None
         name = self._found_checkpoint(str(self.entries["Refiner"]), "Refiner")
         return Refiner(name, **self._fields(Refiner, ["switch_at"])) if name else None
+
+    def _scripts(self) -> dict[str, tuple[Any, ...]]:
+        """Title -> arguments of the built-in scripts that were on."""
+        found = {}
+        for script in ALWAYS_ON:
+            values = self._fields(script.options, list(params_of(script.options)))
+            if values:
+                found[script.title] = astuple(script.options(**values))
+        return found
 
     def _found_checkpoint(self, written: str, role: str) -> str:
         """The checkpoint here that is meant by `name [hash]`; "" and a note if there is none."""
@@ -261,6 +272,11 @@ class _Reader:
     def unknown(self) -> dict[str, str]:
         claimed = self.taken | INFORMATION
         return {key: str(value) for key, value in self.entries.items() if key not in claimed}
+
+
+def is_whole(control: Slider | Number) -> bool:
+    """Whether the control gives whole numbers."""
+    return control.integer if isinstance(control, Number) else float(control.step).is_integer()
 
 
 def number_of(written: object) -> int | float | None:

@@ -17,7 +17,8 @@ from modules.terms.result import GeneratedImage
 
 @dataclass
 class Session:
-    """`settings` have the request's overrides. `extra` are infotext entries in the order in which they came up."""
+    """`settings` have the request's overrides. `extra` are infotext entries in the order in which they came up;
+    `scripts` are those of always-on scripts, which stand before them."""
 
     plan: Plan
     settings: Settings
@@ -27,6 +28,7 @@ class Session:
     images: list[GeneratedImage] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    scripts: dict[str, Any] = field(default_factory=dict)
     stopped: Stopped | None = None
 
     @property

@@ -6,7 +6,7 @@ Source: spec/sampling.md §8.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
@@ -16,9 +16,11 @@ from torch.nn.functional import interpolate
 from modules.checkpoints.bundle import ModelBundle
 from modules.diffusion.guidance import Extra
 from modules.diffusion.noise import ImageNoise, NoiseSource
+from modules.generation.always_on import SoftInpainting, asked, entries_of
 from modules.generation.denoise import Start
 from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
+from modules.generation.soft_inpainting import blend_by
 from modules.imaging.masks import (
     Region,
     cut_out,
@@ -31,7 +33,7 @@ from modules.imaging.masks import (
     whole_region,
 )
 from modules.imaging.resize import ResizeMode, resize
-from modules.terms.request import Source
+from modules.terms.request import Mask, Source
 
 LATENT_NOISE, LATENT_NOTHING = 2, 3
 ORIGINAL = 1
@@ -43,12 +45,15 @@ class Prepared:
 
     overlays: the originals with what is repainted taken out, one per picture, or none. box: where the drawn part lies
     in the original. mask: as it is shown and saved. targets: the pictures whose colours the results are to have.
+    originals: what the overlays were cut out of. soft: how the result decides by itself where it shows.
     """
 
     start: Start
     overlays: tuple[Image.Image, ...] = ()
     region: Region | None = None
     targets: tuple[Image.Image, ...] = ()
+    originals: tuple[Image.Image, ...] = ()
+    soft: SoftInpainting | None = None
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,27 @@ class _Sheets:
 
     images: list[Image.Image]
     overlays: list[Image.Image] = field(default_factory=list)
+    originals: list[Image.Image] = field(default_factory=list)
+
+    def repeated(self, count: int) -> _Sheets:
+        """One picture for each of a batch of `count`."""
+        if len(self.images) != 1:
+            return self
+        return _Sheets(self.images * count, self.overlays * count, self.originals * count)
 
 
 def prepare_source(session: Session, source: Source) -> Prepared:
     """The start of every batch of a job: the same latents for all, as A1111 makes them once per job."""
     request, settings, bundle = session.request, session.settings, session.bundle
+    soft = asked(request, SoftInpainting) if source.mask else None
+    if soft is not None and source.mask is not None:
+        source = replace(source, mask=replace(source.mask, round=False))
+        session.scripts.update(entries_of(soft))
     width, height = request.width, request.height
     region = _region(session, source)
     sheets = _sheets(session, source, region)
     count = request.batch_size
-    images = sheets.images * (count if len(sheets.images) == 1 else 1)
-    overlays = sheets.overlays * (count if len(sheets.overlays) == 1 else 1)
-    pixels = pixels_of(images[:1] if len(sheets.images) == 1 else images).to(bundle.device)
+    pixels = pixels_of(sheets.images).to(bundle.device)
     latents = bundle.encode_image(pixels)
     latents = latents.expand(count, -1, -1, -1) if len(latents) == 1 else latents
     downscale = bundle.latent.downscale
@@ -85,9 +99,13 @@ def prepare_source(session: Session, source: Source) -> Prepared:
     multiplier = session.tools.settings["initial_noise_multiplier"] if multiplier is None else multiplier
     if multiplier != 1:
         session.extra["Noise multiplier"] = multiplier
-    extra = image_conditioning(session, pixels, region)
-    targets = images if settings["img2img_color_correction"] else []
-    return Prepared(Start(latents, paint, extra, multiplier), tuple(overlays), region, tuple(targets))
+    blend = blend_by(soft, paint) if soft is not None and paint is not None else None
+    start = Start(latents, paint, image_conditioning(session, pixels, region, source.mask), multiplier, blend)
+    sheets = sheets.repeated(count)
+    targets = sheets.images if settings["img2img_color_correction"] else []
+    return Prepared(
+        start, tuple(sheets.overlays), region, tuple(targets), tuple(sheets.originals), soft if blend else None
+    )
 
 
 def _region(session: Session, source: Source) -> Region | None:
@@ -122,6 +140,7 @@ def _sheets(session: Session, source: Source, region: Region | None) -> _Sheets:
             if overlay_mask.size != image.size:
                 # The mask was drawn over another size than the picture has.
                 overlay_mask = overlay_mask.resize(image.size)
+            sheets.originals.append(image)
             sheets.overlays.append(overlay_of(image, overlay_mask))
             if region.box is not None:
                 image = cut_out(image, region.box, request.width, request.height)
@@ -143,7 +162,7 @@ def _blank(session: Session, latents: Tensor, paint: Tensor, fill: int) -> Tenso
     return latents * keep if fill == LATENT_NOTHING else latents
 
 
-def image_conditioning(session: Session, pixels: Tensor, region: Region | None) -> Extra | None:
+def image_conditioning(session: Session, pixels: Tensor, region: Region | None, asked_for: Mask | None) -> Extra | None:
     """The channels that inpainting and edit models see beside the latents; None for other models.
 
     pixels: (B or 1, 3, H, W) in [-1, 1]. Source: spec/sampling.md §7.
@@ -157,7 +176,9 @@ def image_conditioning(session: Session, pixels: Tensor, region: Region | None) 
     if region is None:
         mask = pixels.new_ones(1, 1, *pixels.shape[-2:])
     else:
-        mask = torch.from_numpy(latent_mask(region.mask, pixels.shape[-1], pixels.shape[-2]))[None, None].to(pixels)
+        soft = asked_for is not None and not asked_for.round
+        shares = latent_mask(region.mask, pixels.shape[-1], pixels.shape[-2], soft=soft)
+        mask = torch.from_numpy(shares)[None, None].to(pixels)
     masked = torch.lerp(pixels, pixels * (1 - mask), session.settings["inpainting_mask_weight"])
     return masked_conditioning(bundle, request.batch_size, masked, mask)
 

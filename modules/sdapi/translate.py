@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from modules.generation.always_on import check_scripts
 from modules.generation.sampler_names import SamplerNames
 from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
@@ -195,6 +196,7 @@ def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any,
         if not isinstance(args, (list, dict)):
             raise BadRequest(f"alwayson_scripts[{name!r}] must be an object with a list of args.")
         scripts[_script_title(name, studio, always_on=True)] = tuple(args.values() if isinstance(args, dict) else args)
+    check_scripts(scripts)
     return scripts
 
 

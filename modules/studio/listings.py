@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
+from modules.generation import always_on
 from modules.studio.network_lists import embedding_names, embedding_rows
 from modules.terms.errors import NotFound
 
@@ -182,6 +183,6 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
-    "scripts": _nothing,
+    "scripts": lambda studio: always_on.rows(),
     "extensions": _nothing,
 }

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from modules.generation.always_on import SoftInpainting, asked, entries_of
 from modules.generation.describe import describe
 from modules.generation.infotext import parse
 from modules.generation.restore import Restored, number_of, overrides, restore
 from modules.generation.sampler_names import SAMPLER_ALIASES, SAMPLERS, SCHEDULES, SamplerNames
 from modules.settings.sections import SETTINGS
 from modules.settings.store import Settings
-from modules.terms.declare import Choice, Slider
+from modules.terms.declare import Choice, Slider, params_of
 from modules.terms.errors import NotFound
 from modules.terms.request import GenerationRequest, Hires, Refiner
 from tests.generation.test_describe import Picture
@@ -106,7 +107,16 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
         hires=hires,
         refiner=draw(st.none() | st.builds(Refiner, names, fractions)),
         settings=draw(setting_values()),
+        scripts=draw(st.just({}) | soft_inpainting()),
     )
+
+
+@st.composite
+def soft_inpainting(draw: st.DrawFn) -> dict[str, tuple[Any, ...]]:
+    """Arguments of the built-in script, turned on."""
+    controls = [declared.control for declared in params_of(SoftInpainting).values()]
+    values = [draw(st.floats(one.minimum, one.maximum)) for one in controls if isinstance(one, Slider)]
+    return {"Soft Inpainting": (True, *values)}
 
 
 def shown(request: GenerationRequest) -> Picture:
@@ -124,7 +134,14 @@ def shown(request: GenerationRequest) -> Picture:
 def found_while_drawing(request: GenerationRequest) -> dict[str, Any]:
     """The entries that a run adds for settings that it made use of."""
     found = {SETTINGS[key].infotext: value for key, value in request.settings.items()}
+    if request.refiner:
+        found |= {"Refiner": request.refiner.checkpoint, "Refiner switch at": request.refiner.switch_at}
     return found | {"NGMS": request.s_min_uncond}
+
+
+def script_entries(request: GenerationRequest) -> dict[str, Any]:
+    soft = asked(request, SoftInpainting)
+    return entries_of(soft) if soft else {}
 
 
 OPEN = Settings().with_flat({"disable_weights_auto_swap": False})
@@ -137,6 +154,7 @@ def there_and_back(request: GenerationRequest, settings: Settings = OPEN) -> Res
         settings.with_flat(request.settings),
         model={"name": request.checkpoint},
         extra=found_while_drawing(request),
+        scripts=script_entries(request),
         version="atelier-0.1.0",
     )
     return restore(parse(text, settings=settings), settings=settings)
