@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from modules.bootstrap.install import VISION
+
 CHOSEN_BY_BOOTSTRAP = {"torch", "torchvision"}
 OURS = {"modules", "tests", "tools", "webui", "conftest"}
 
@@ -65,3 +67,7 @@ def test_the_lock_is_exact(root: Path) -> None:
     lines = [line for line in (root / "requirements.lock").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     assert len(lines) > 50
     assert all(re.match(r"^[a-z0-9-]+==[0-9][^ ]*( ; .+)?$", line) for line in lines)
+
+
+def test_what_leaves_with_torchvision_is_what_came_for_it(root: Path) -> None:
+    assert {plain(name) for name in VISION} == named(root / "requirements-vision.txt")

@@ -22,7 +22,7 @@ from modules.bootstrap.stamp import Stamp
 LIBRARIES_GB = 0.9
 LOCK = "requirements.lock"
 TORCH_PIN = "torch-pin.txt"
-VISION = ("spandrel",)  # what requirements-vision.txt names
+VISION = ("spandrel", "spandrel_extra_arches")  # what requirements-vision.txt names
 
 # What PyTorch says of itself once it is installed. torchvision is used, not only looked up: one that was built for
 # another torch installs without a complaint and fails at its first operator.
