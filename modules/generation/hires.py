@@ -59,11 +59,18 @@ def target_of(hires: Hires, width: int, height: int) -> Target:
 
 
 def enlarge(
-    session: Session, hires: Hires, latents: Tensor, pictures: Sequence[Image.Image], target: Target, onto: ModelBundle
+    session: Session,
+    hires: Hires,
+    latents: Tensor,
+    pictures: Sequence[Image.Image],
+    target: Target,
+    onto: ModelBundle,
+    number: int = 0,
 ) -> Tensor:
     """What the first pass drew, as clean latents (B, C, h, w) of the target's size, which `onto` goes on with.
 
-    Latent modes take the `latents`, upscalers the `pictures`. Raises: NotFound for an upscaler.
+    Latent modes take the `latents`, upscalers the `pictures`. `number`: how many passes are done.
+    Raises: NotFound for an upscaler; Interrupted, Skipped, Cancelled if the watcher ends it between two tiles.
     """
     width, height = target.enlarged
     if hires.upscaler in LATENT_MODES:
@@ -71,7 +78,7 @@ def enlarge(
         downscale = session.bundle.latent.downscale
         size = (height // downscale, width // downscale)
         return cut(interpolate(latents, size=size, mode=mode, antialias=antialias), target)
-    upscale = session.tools.enlarge(hires.upscaler)
+    upscale = session.enlarge(hires.upscaler, number)
     pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(onto.device)
     return cut(onto.encode_image(pixels), target)
 

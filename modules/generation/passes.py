@@ -133,7 +133,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
             enlarged = enlarge(session, hires, latents, pictures, target, bundle, walk.number)
         except (Interrupted, Skipped) as stop:
             session.stopped = stop
-            return Drawn(list(pictures))
+            return Drawn(list(pictures), latents, complete=False)
         start = Start(enlarged, extra=blank_conditioning(bundle, request.batch_size, *target.size))
         merging = token_merging_ratio(settings, hires=True)
         with (

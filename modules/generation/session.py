@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.enhance.upscaler import Work
 from modules.generation.plan import Plan
 from modules.generation.tools import Tools
+from modules.imaging.resize import Upscale
 from modules.settings.store import Settings
 from modules.terms.errors import Interrupted, Skipped, Stopped
 from modules.terms.progress import Phase, Progress, Watcher
@@ -53,6 +55,17 @@ class Session:
         """Adds a sentence for the user, once."""
         if sentence and sentence not in self.notes:
             self.notes.append(sentence)
+
+    def enlarge(self, upscaler: str, number: int) -> Upscale:
+        """What an upscaler does with a picture; the watcher hears of every tile while `number` passes are done.
+
+        Raises: NotFound. The returned function raises: Interrupted, Skipped, Cancelled, OutOfMemory, UnknownFile.
+        """
+
+        def done(part: int, parts: int) -> None:
+            self.watch(Progress("upscaling", part, parts, number, self.passes, counts=False))
+
+        return self.tools.enlarge(upscaler, Work(self.settings, done))
 
     def tell(self, phase: Phase, number: int) -> None:
         """Tells the watcher that `number` passes are done and what comes now.

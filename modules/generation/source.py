@@ -128,7 +128,7 @@ def _region(session: Session, source: Source) -> Region | None:
 def _sheets(session: Session, source: Source, region: Region | None) -> _Sheets:
     """Every source picture at the size that is drawn, with the part to be repainted filled if so asked."""
     request, settings = session.request, session.settings
-    upscale = session.tools.enlarge(settings["upscaler_for_img2img"])
+    upscale = session.enlarge(settings["upscaler_for_img2img"], 0)
     sheets = _Sheets([])
     for original in source.images:
         image = flattened(original, settings["img2img_background_color"])
@@ -143,7 +143,7 @@ def _sheets(session: Session, source: Source, region: Region | None) -> _Sheets:
             sheets.originals.append(image)
             sheets.overlays.append(overlay_of(image, overlay_mask))
             if region.box is not None:
-                image = cut_out(image, region.box, request.width, request.height)
+                image = cut_out(image, region.box, request.width, request.height, upscale)
             if source.mask is not None and source.mask.fill != ORIGINAL:
                 image = filled(image, region.mask)
         sheets.images.append(image)

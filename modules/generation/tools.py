@@ -53,10 +53,10 @@ class Tools:
             raise NotFound(sentence)
         return found or self.upscalers[name]
 
-    def enlarge(self, name: str, work: Work = Work()) -> Upscale:
+    def enlarge(self, name: str, work: Work | None = None) -> Upscale:
         """What the upscaler of that name does with a picture. Raises: as `upscaler`."""
         upscaler = self.upscaler(name)
-        return lambda image, scale: upscaler.enlarge(image, scale, work)
+        return lambda image, scale: upscaler.enlarge(image, scale, work or Work(self.settings))
 
     def encoder(self, bundle: ModelBundle) -> PromptEncoder:
         """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 from modules.imaging.blur import blur_mask
-from modules.imaging.resize import ResizeMode, resize
+from modules.imaging.resize import ResizeMode, Upscale, resize
 
 Box = tuple[int, int, int, int]
 
@@ -98,9 +98,9 @@ def _grown(start: int, end: int, more: int, limit: int) -> tuple[int, int]:
     return start, min(end, limit)
 
 
-def cut_out(image: Image.Image, box: Box, width: int, height: int) -> Image.Image:
-    """What lies in `box`, brought to `width` x `height`, RGB."""
-    return resize(image.crop(box), width, height, ResizeMode.FILL)
+def cut_out(image: Image.Image, box: Box, width: int, height: int, upscale: Upscale | None = None) -> Image.Image:
+    """What lies in `box`, brought to `width` x `height`, RGB. Enlarging goes through `upscale` where there is one."""
+    return resize(image.crop(box), width, height, ResizeMode.FILL, upscale)
 
 
 def overlay_of(image: Image.Image, overlay_mask: Image.Image) -> Image.Image:

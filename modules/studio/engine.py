@@ -111,7 +111,7 @@ def make_tools(studio: Studio) -> Tools:
 
 
 def make_picture_networks(studio: Studio, tools: Tools) -> Networks:
-    """The networks that enlarge pictures or repair faces, on the device of the models unless `--use-cpu` names theirs."""
+    """The networks that enlarge pictures or repair faces; `--use-cpu` may name their folders ("esrgan", "swinir")."""
     import torch
 
     from modules.enhance.networks import Networks, Placement

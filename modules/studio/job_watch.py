@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Stop = Literal["interrupt", "skip", "cancel"]
+STEPPING = ("sampling", "upscaling")
 
 
 class JobWatch:
     """Handed to `run(job, watch)` and on to `generate`: a `Watcher`, and the two places where a job leaves things.
 
-    Interrupt and skip are raised once, and only from a sampling step, where there is a picture to keep; an interrupt
-    before the first step throws the job away, since there is nothing to keep. Cancel is raised at every call.
+    Interrupt and skip are raised once, and only from a step: of a sampler, where there is a picture to keep, or of an
+    upscaler, where those made before may be kept. An interrupt before the first step throws the job away, since there
+    is nothing to keep. Cancel is raised at every call.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class JobWatch:
         self._drawing = threading.Lock()
         self._stop: Stop | None = None
         self._interrupted = False
-        self._sampled = False
+        self._stepped = False
         self.progress = Progress("waiting")
         self._heard = time.monotonic()
         self._first: tuple[float, float] | None = None
@@ -126,7 +128,7 @@ class JobWatch:
 
     def _estimate(self, progress: Progress) -> None:
         now, fraction = time.monotonic(), progress.fraction
-        if progress.phase == "sampling" and progress.step > 0:
+        if progress.phase in STEPPING and progress.step > 0 and progress.counts:
             # Loading and the first step (warm-up) say nothing about the speed of the others.
             if self._first is None:
                 self._first = (now, fraction)
@@ -137,19 +139,19 @@ class JobWatch:
 
     def _due(self, progress: Progress) -> Exception | None:
         """What to raise at this point, now taken note of."""
-        sampling = progress.phase == "sampling" and progress.step > 0
-        self._sampled = self._sampled or sampling
+        stepped = progress.phase in STEPPING and progress.step > 0
+        self._stepped = self._stepped or stepped
         if self._stop == "cancel":
             return Cancelled("The job was cancelled.")
         if self._stop == "interrupt":
             if self._interrupted:
                 self._stop = None
-            elif sampling:
+            elif stepped:
                 self._stop, self._interrupted = None, True
                 return Interrupted("The job was interrupted.")
-            elif not self._sampled:
+            elif not self._stepped:
                 return Cancelled("The job was interrupted before its first step, so there is no picture.")
-        if self._stop == "skip" and sampling:
+        if self._stop == "skip" and stepped:
             self._stop = None
             return Skipped("The rest of this batch was skipped.")
         return None

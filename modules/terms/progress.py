@@ -15,20 +15,22 @@ Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "deco
 @dataclass(frozen=True)
 class Progress:
     """Where a generation stands. `step` of `steps` counts sampler steps of the pass that runs; `batch` of `batches`
-    counts passes (a hires pass counts as one more per batch)."""
+    counts passes (a hires pass counts as one more per batch). `counts` False: the steps are told, but are no share of
+    what there is to do (tiles between two passes)."""
 
     phase: Phase
     step: int = 0
     steps: int = 0
     batch: int = 0
     batches: int = 1
+    counts: bool = True
 
     @property
     def fraction(self) -> float:
         """Share done, 0 to 1."""
         if self.batches <= 0:
             return 0.0
-        inside = self.step / self.steps if self.steps else 0.0
+        inside = self.step / self.steps if self.steps and self.counts else 0.0
         return min(1.0, (self.batch + inside) / self.batches)
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from PIL import Image
 
 from modules.checkpoints.library import Library
+from modules.enhance.upscalers.files import UpscalerFiles
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
@@ -40,6 +41,7 @@ class QueueStudio:
         self._settings_file = SettingsFile(flags)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
+        self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
