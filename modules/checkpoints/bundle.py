@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from modules.checkpoints.family import Blueprint, Family, Variant
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.library import CheckpointInfo, VaeInfo
 from modules.checkpoints.sidecar import PredictionName
+from modules.checkpoints.sizes import PictureFacts, with_facts
 from modules.conditioning.clip import ClipEncoder
+from modules.conditioning.conditioning import Conditioning, Scheduled
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.levels import NoiseLevels
 from modules.terms.errors import BrokenResult
@@ -136,6 +138,24 @@ class ModelBundle:
         )
         result: Tensor = output.to(x.dtype)
         return result
+
+    def completed(self, scheduled: Scheduled, facts: PictureFacts, *, blank_negative: bool = False) -> Scheduled:
+        """`scheduled` as the network takes it: with what SDXL is told of the picture; unchanged for other families.
+
+        blank_negative: it is a negative prompt without any text, which SDXL was trained to see as zeros.
+        """
+        width = self.blueprint.vector
+        blank = blank_negative and self.blueprint.zero_empty_negative
+        if not width and not blank:
+            return scheduled
+
+        def complete(one: Conditioning) -> Conditioning:
+            cross, pooled = one.cross, one.vector
+            if blank:
+                cross, pooled = torch.zeros_like(cross), None if pooled is None else torch.zeros_like(pooled)
+            return Conditioning(cross, with_facts(pooled, facts, width) if width and pooled is not None else pooled)
+
+        return replace(scheduled, entries=tuple((until, complete(one)) for until, one in scheduled.entries))
 
     @torch.no_grad()
     def encode_image(self, pixels: Tensor, *, scaled: bool = True) -> Tensor:

@@ -110,7 +110,8 @@ class Blueprint:
     """Everything about one file that loading needs, decided from header and sidecar alone.
 
     text: the text encoders in the order in which their outputs are joined. vae: None if the file has none.
-    vector: width of the second conditioning, 0 without. variant: what the extra input channels are.
+    prediction: None if only the loaded network can tell. variant: what the extra input channels are.
+    zero_empty_negative: an empty negative prompt is zeros, not the encoding of nothing.
     """
 
     family: Family
@@ -118,11 +119,16 @@ class Blueprint:
     text: tuple[TextPart, ...]
     vae: Component[AutoencoderKL] | None
     latent: LatentFormat
-    prediction: PredictionName
+    prediction: PredictionName | None
     schedule: Schedule = Schedule()
     zero_terminal: bool = False
     variant: Variant = ""
-    vector: int = 0
+    zero_empty_negative: bool = False
+
+    @property
+    def vector(self) -> int:
+        """Width of the second conditioning, 0 without."""
+        return self.unet.config["projection_class_embeddings_input_dim"] or 0
 
     @property
     def components(self) -> tuple[Component[Any], ...]:

@@ -11,13 +11,14 @@ from modules.checkpoints.family import Schedule, Variant
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.sidecar import PredictionName, Sidecar
+from modules.terms.errors import UnknownFile
 
 
 def said_prediction(header: Header, sidecar: Sidecar) -> PredictionName | None:
     """What the network predicts, if sidecar, marker key or metadata say so.
 
-    The marker keys `v_pred` and `ztsnr` are a convention of SDXL finetunes (NoobAI and others);
-    the metadata key is that of the ModelSpec standard.
+    What a person noted for this file wins. The marker keys `v_pred` and `ztsnr` are a convention of SDXL finetunes
+    (NoobAI and others); the metadata key is that of the ModelSpec standard.
     """
     if sidecar.prediction:
         return sidecar.prediction
@@ -31,7 +32,18 @@ def said_prediction(header: Header, sidecar: Sidecar) -> PredictionName | None:
 
 def said_zero_terminal(header: Header, sidecar: Sidecar) -> bool:
     """True if the noise schedule is to be rescaled so that it ends in pure noise."""
-    return sidecar.zero_terminal or "ztsnr" in header
+    if sidecar.zero_terminal is not None:
+        return sidecar.zero_terminal
+    return "ztsnr" in header or header.metadata.get("ss_zero_terminal_snr", "").lower() == "true"
+
+
+def refuse_unknown_noise(header: Header) -> None:
+    """Raises: UnknownFile for models of this layout that were trained on another kind of noise (EDM)."""
+    if "edm_vpred.sigma_max" in header or "edm_mean" in header:
+        raise UnknownFile(
+            f"{header.path.name} was trained on EDM noise (as CosXL and Playground 2.5 were), which is not supported. "
+            "Choose another checkpoint."
+        )
 
 
 def schedule_of(sidecar: Sidecar) -> Schedule:

@@ -18,6 +18,7 @@ from typing import Any
 
 from modules.checkpoints.files import read_header
 from modules.checkpoints.hashes import BackgroundHashing, HashCache, legacy_hash
+from modules.checkpoints.sidecar import user_metadata
 from modules.terms.errors import NotFound, WebuiError
 from modules.terms.registry import nearest
 
@@ -312,15 +313,6 @@ class Library:
 def info_of_file(path: Path) -> CheckpointInfo:
     """The identity of a checkpoint that lies in no library folder."""
     return CheckpointInfo(path.absolute(), path.name)
-
-
-def user_metadata(path: Path) -> Mapping[str, Any]:
-    """What the user noted in `<stem>.json` beside a model; empty if there is nothing or it is no JSON object."""
-    try:
-        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def walk_files(folder: Path, endings: tuple[str, ...], *, list_hidden: bool = True) -> Iterator[Path]:

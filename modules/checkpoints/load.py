@@ -22,7 +22,7 @@ from modules.checkpoints.family import Blueprint, TextPart
 from modules.checkpoints.files import Header, StateDict, open_tensors
 from modules.checkpoints.kl_vae import vae_component
 from modules.checkpoints.library import CheckpointInfo, VaeInfo, info_of_file
-from modules.checkpoints.sidecar import read_sidecar
+from modules.checkpoints.sidecar import PredictionName, read_sidecar
 from modules.conditioning.clip import ClipEncoder
 from modules.conditioning.tokenizer import clip_tokenizer
 from modules.diffusion.levels import NoiseLevels
@@ -30,6 +30,7 @@ from modules.terms.errors import UnknownFile
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextModel
 
 OnProgress = Callable[[float], None]
@@ -97,7 +98,7 @@ def load_checkpoint(
         clips=clips,
         levels=noise_levels(state, blueprint),
         latent=blueprint.latent,
-        prediction=blueprint.prediction,
+        prediction=blueprint.prediction or probed_prediction(unet),
         device=placement.device,
         dtype=placement.unet,
     )
@@ -179,6 +180,18 @@ def place(
     _fill_buffers(network, device)
     network.eval()
     return network
+
+
+def probed_prediction(unet: UNet2DConditionModel) -> PredictionName:
+    """What an SD 2.x network predicts, by asking it: from constant input at the last step a v network goes far below.
+
+    Source: spec/models_and_networks.md §3.
+    """
+    x = torch.full((1, unet.config["in_channels"], 8, 8), 0.5).to(unet.device, unet.dtype)
+    context = torch.full((1, 2, unet.config["cross_attention_dim"]), 0.5).to(x)
+    with torch.inference_mode():
+        (output,) = unet(x, torch.tensor([999], device=unet.device), context, return_dict=False)
+    return "v" if float((output - x).float().mean()) < -1 else "epsilon"
 
 
 def noise_levels(state: StateDict, blueprint: Blueprint) -> NoiseLevels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,14 +37,33 @@ class Sidecar:
     beta_end: float | None = None
     timesteps: int | None = None
     scale: float | None = None
-    zero_terminal: bool = False
+    zero_terminal: bool | None = None
 
 
 def read_sidecar(checkpoint: Path) -> Sidecar:
-    """What `<stem>.yaml` beside `checkpoint` says, an empty Sidecar if there is none.
+    """What `<stem>.yaml` beside `checkpoint` says, and over it what the user noted in `<stem>.json`: "prediction type"
+    ("v" or "epsilon") and "zero terminal snr" (true or false). An empty Sidecar if there is neither.
 
-    Raises: UnknownFile if it is there and cannot be read.
+    Raises: UnknownFile if the yaml is there and cannot be read.
     """
+    said = _read_yaml(checkpoint)
+    noted = user_metadata(checkpoint)
+    prediction, zero_terminal = noted.get("prediction type"), noted.get("zero terminal snr")
+    if prediction in ("v", "epsilon"):
+        said = replace(said, prediction=prediction)
+    return replace(said, zero_terminal=zero_terminal) if isinstance(zero_terminal, bool) else said
+
+
+def user_metadata(path: Path) -> Mapping[str, Any]:
+    """What the user noted in `<stem>.json` beside a model; empty if there is nothing or it is no JSON object."""
+    try:
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_yaml(checkpoint: Path) -> Sidecar:
     path = checkpoint.with_suffix(".yaml")
     if not path.is_file():
         return Sidecar()
@@ -61,7 +80,7 @@ def read_sidecar(checkpoint: Path) -> Sidecar:
         beta_end=_number(params, "linear_end", float, path),
         timesteps=_number(params, "timesteps", int, path),
         scale=_number(params, "scale_factor", float, path),
-        zero_terminal=bool(params.get("zsnr") or params.get("rescale_betas_zero_snr")),
+        zero_terminal=True if params.get("zsnr") or params.get("rescale_betas_zero_snr") else None,
     )
 
 

@@ -82,10 +82,7 @@ def sd1_tensors(tiny: Tiny) -> dict[str, Tensor]:
     return {
         **unet_tensors(tiny.unet),
         **vae_tensors(tiny.vae),
-        **{
-            f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
-            for key, value in tiny.text.state_dict().items()
-        },
+        **text_tensors(tiny.text, "cond_stage_model.transformer."),
         "cond_stage_model.transformer.text_model.embeddings.position_ids": torch.arange(77)[None],
         "model_ema.decay": torch.tensor(0.9999),
     }
@@ -101,6 +98,33 @@ def write_sd1(path: Path, tiny: Tiny, dtype: torch.dtype | None = None, **more: 
     return path
 
 
+def text_tensors(text: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """A transformers encoder as SD 1.x and SDXL keep it."""
+    return {f"{prefix}text_model.{key.removeprefix('text_model.')}": value for key, value in text.state_dict().items()}
+
+
+def open_clip_tensors(text: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """A transformers encoder in OpenCLIP's spelling: q, k and v in one matrix, the projection the other way round."""
+    state = {key.removeprefix("text_model."): value for key, value in text.state_dict().items()}
+    named = {
+        "positional_embedding": state["embeddings.position_embedding.weight"],
+        "token_embedding.weight": state["embeddings.token_embedding.weight"],
+        "ln_final.weight": state["final_layer_norm.weight"],
+        "ln_final.bias": state["final_layer_norm.bias"],
+        "text_projection": state["text_projection.weight"].t(),
+        "logit_scale": torch.tensor(4.6),
+    }
+    names = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
+    names["self_attn.out_proj"] = "attn.out_proj"
+    for layer in range(text.config.num_hidden_layers):
+        ours, theirs = f"encoder.layers.{layer}", f"transformer.resblocks.{layer}"
+        for end in ("weight", "bias"):
+            named |= {f"{theirs}.{new}.{end}": state[f"{ours}.{old}.{end}"] for old, new in names.items()}
+            packed = [state[f"{ours}.self_attn.{one}_proj.{end}"] for one in "qkv"]
+            named[f"{theirs}.attn.in_proj_{end}"] = torch.cat(packed)
+    return {prefix + key: value for key, value in named.items()}
+
+
 def unet_tensors(unet: UNet2DConditionModel, prefix: str = "model.diffusion_model.") -> dict[str, Tensor]:
     layers = unet.config.layers_per_block
     return {prefix + unet_key(key, layers, unet): value for key, value in unet.state_dict().items()}
@@ -110,7 +134,7 @@ def unet_key(key: str, layers: int, unet: UNet2DConditionModel) -> str:
     parts = key.split(".")
     if parts[0] == "time_embedding":
         return f"time_embed.{0 if parts[1] == 'linear_1' else 2}.{parts[2]}"
-    if parts[0] == "class_embedding":
+    if parts[0] in ("class_embedding", "add_embedding"):
         return f"label_emb.0.{0 if parts[1] == 'linear_1' else 2}.{parts[2]}"
     if parts[0] in ("conv_in", "conv_norm_out", "conv_out"):
         return {"conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2"}[parts[0]] + f".{parts[1]}"
