@@ -59,7 +59,7 @@ def nodes_of_workflow(workflow: Mapping[str, Any]) -> dict[str, Any]:
             inputs.update(zip(WIDGETS.get(kind, ()), _list(values), strict=False))
         for one in _list(node.get("inputs")):
             if isinstance(one, dict) and str(one.get("link")) in sources:
-                inputs[str(one.get("name"))] = sources[str(one["link"])]
+                inputs[str(one.get("name"))] = sources[str(one.get("link"))]
         nodes[str(node.get("id"))] = {"class_type": kind, "inputs": inputs}
     return nodes
 
