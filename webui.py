@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import sys
 import webbrowser
@@ -103,12 +104,12 @@ def serve(app: Any, studio: Studio, door: socket.socket) -> None:
 
 
 def announce(flags: Flags) -> None:
-    """Says where the studio is, and opens the browser there if asked to."""
+    """Says where the studio is, and opens the browser there if asked to, but not again after a restart."""
     scheme = "https" if flags.tls_certfile else "http"
     host = "127.0.0.1" if flags.host in ("0.0.0.0", "::") else flags.host
     address = f"{scheme}://{host}:{flags.bind_port}"
     logging.getLogger("atelier").info("Atelier is at %s", address)
-    if flags.autolaunch:
+    if flags.autolaunch and not os.environ.get("SD_WEBUI_RESTARTING"):
         webbrowser.open(address)
 
 

@@ -17,7 +17,7 @@ from modules.diffusion.route import Route, plan
 from modules.diffusion.sample import sample
 from modules.diffusion.sampler import Sampler, StepInfo
 from modules.diffusion.schedule import Schedule
-from modules.generation.guide import Guide, Handover
+from modules.generation.guide import Guide, Handover, Steering
 from modules.generation.preview import preview_image
 from modules.generation.switches import (
     BentLevels,
@@ -138,8 +138,9 @@ def denoise(
     watch: Watcher,
     start: Start | None = None,
     handover: Handover | None = None,
+    steering: Steering | None = None,
 ) -> Denoised:
-    """The pictures' latents after `walk`, which `bundle` begins and a refiner may end.
+    """The pictures' latents after `walk`, which `bundle` begins and a refiner may end; `steering`: ControlNets.
 
     Raises: Cancelled if the watcher says so, or any Stopped before the first step; BrokenResult for NaN.
     """
@@ -154,7 +155,7 @@ def denoise(
         recorded["ENSD"] = None
     if settings["refiner_switch_by_sample_steps"]:
         recorded["Refiner switch by sampling steps"] = True
-    guide = Guide(request, settings, route)
+    guide = Guide(request, settings, route, steering)
     first = guide.guided(bundle, texts, start.extra)
     guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
@@ -164,7 +165,8 @@ def denoise(
     follower = _Follower(walk, bundle, watch, route.steps)
     stopped: Stopped | None = None
     try:
-        latents = sample(route, denoiser, x, noise, options, on_step=follower)
+        shared_path = settings["no_dpmpp_sde_batch_determinism"]
+        latents = sample(route, denoiser, x, noise, options, on_step=follower, shared_path=shared_path)
     except Cancelled:
         raise
     except Stopped as stop:
