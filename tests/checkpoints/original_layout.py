@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,20 @@ class Tiny:
 def tiny_sd1(
     unet: Mapping[str, Any] | None = None, vae: Mapping[str, Any] | None = None, text: Mapping[str, Any] | None = None
 ) -> Tiny:
-    """Random networks of SD 1.x's kind; the arguments change some of their dimensions."""
+    """Random networks of SD 1.x's kind; the arguments change some of their dimensions. Do not change their weights."""
+    return _tiny_sd1(*(tuple(sorted((changes or {}).items())) for changes in (unet, vae, text)))
+
+
+@lru_cache(maxsize=8)
+def _tiny_sd1(
+    unet: tuple[tuple[str, Any], ...], vae: tuple[tuple[str, Any], ...], text: tuple[tuple[str, Any], ...]
+) -> Tiny:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         networks = Tiny(
-            UNet2DConditionModel(**{**UNET, **(unet or {})}),
-            AutoencoderKL(**{**VAE, **(vae or {})}),
-            CLIPTextModel(CLIPTextConfig(**{**TEXT, **(text or {})})),
+            UNet2DConditionModel(**{**UNET, **dict(unet)}),
+            AutoencoderKL(**{**VAE, **dict(vae)}),
+            CLIPTextModel(CLIPTextConfig(**{**TEXT, **dict(text)})),
         )
     for network in (networks.unet, networks.vae, networks.text):
         network.eval().requires_grad_(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ TEXT = {
 BIG_TEXT = {**TEXT, "hidden_size": 64, "num_attention_heads": 1, "hidden_act": "gelu", "projection_dim": POOLED}
 SDXL_UNET = {
     **UNET,
-    "block_out_channels": (64, 128, 128),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 1, 2),
-    "attention_head_dim": (1, 2, 2),
+    "block_out_channels": (64, 128),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "layers_per_block": 1,
+    "transformer_layers_per_block": (1, 2),
+    "attention_head_dim": (1, 2),
     "use_linear_projection": True,
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": NUMBERS,
@@ -51,14 +53,15 @@ class Networks:
     second: CLIPTextModelWithProjection
 
 
-def networks(numbers: int, *, first: bool = True, unet: dict[str, Any] | None = None) -> Networks:
+@lru_cache(maxsize=4)
+def networks(numbers: int, *, first: bool = True, in_channels: int = 4) -> Networks:
     """Random networks as diffusers builds them for SDXL (6 numbers) or its refiner (5)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
         context = BIG_TEXT["hidden_size"] + (WIDTH if first else 0)
         sized = {"cross_attention_dim": context, "projection_class_embeddings_input_dim": POOLED + numbers * NUMBERS}
         made = Networks(
-            UNet2DConditionModel(**{**SDXL_UNET, **sized, **(unet or {})}),
+            UNet2DConditionModel(**{**SDXL_UNET, **sized, "in_channels": in_channels}),
             AutoencoderKL(**VAE),
             CLIPTextModel(CLIPTextConfig(**TEXT)) if first else None,
             CLIPTextModelWithProjection(CLIPTextConfig(**BIG_TEXT)),
@@ -107,8 +110,8 @@ def test_sdxl_comes_back(tmp_path: Path) -> None:
     made = networks(6)
     bundle = load_checkpoint(write(tmp_path / "xl.safetensors", made))
     assert (bundle.family.name, bundle.prediction, bundle.variant) == ("SDXL", "epsilon", "")
-    assert bundle.unet.config["attention_head_dim"] == [1, 2, 2]
-    assert bundle.unet.config["transformer_layers_per_block"] == [1, 1, 2]
+    assert bundle.unet.config["attention_head_dim"] == [1, 2]
+    assert bundle.unet.config["transformer_layers_per_block"] == [1, 2]
     unet_agrees(bundle, made, PictureFacts(640, 512, crop_top=3, crop_left=4), [512, 640, 3, 4, 512, 640])
     latents = torch.randn(1, 4, 4, 4)
     with torch.inference_mode():
@@ -141,7 +144,7 @@ def test_the_refiner_comes_back(tmp_path: Path) -> None:
 
 
 def test_sdxl_inpainting_is_known_by_its_input(tmp_path: Path) -> None:
-    made = networks(6, unet={"in_channels": 9})
+    made = networks(6, in_channels=9)
     assert load_checkpoint(write(tmp_path / "xl.safetensors", made)).variant == "inpaint"
 
 
