@@ -67,6 +67,8 @@ def _network(state: Mapping[str, Tensor], said: Mapping[Any, Any]) -> nn.Module:
     state = {_OLD_LAYER.sub(_renumbered, key): value for key, value in state.items()}
     places = sorted({int(key.split(".")[1]) for key in state})
     linear = [place for place in places if state[f"linear.{place}.weight"].ndim == 2]
+    if not linear:
+        raise ValueError("it has no layers")
     activation = _activation(said.get("activation_func"))
     layers: list[nn.Module] = []
     for place in places:

@@ -146,9 +146,8 @@ class Patches:
     def _undo(self, memory: _Memory, merged: Mapping[Key, Slot]) -> None:
         needed: dict[torch.device, int] = {}
         for slot in merged.values():
-            if not slot.kept:
-                data = slot.parameter.data
-                needed[data.device] = needed.get(data.device, 0) + data.nbytes
+            data = slot.parameter.data
+            needed[data.device] = needed.get(data.device, 0) + (0 if slot.kept else data.nbytes)
         keep = all(self._room(device, count) for device, count in needed.items())
         for slot in merged.values():
             slot.restore(keep=keep)
