@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from PIL.Image import Image
+
 from modules.checkpoints.library import Library
+from modules.imaging.names import Subject
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
+from modules.studio.outputs import Place
 from modules.terms.request import GenerationRequest
 
 
@@ -19,6 +23,10 @@ class Outputs(Protocol):
     """See studio/outputs.py."""
 
     def folders(self, settings: Mapping[str, Any] | None = None) -> Sequence[Path]: ...
+
+    def store(
+        self, image: Image, place: Place, subject: Subject, text: str | None, settings: Mapping[str, Any]
+    ) -> Path: ...
 
 
 class Studio(Protocol):

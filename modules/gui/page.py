@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 
-from modules.gui import i18n, png_info_tab, quicksettings, routes, settings_tab, txt2img_tab
+from modules.gui import form, i18n, img2img_tab, png_info_tab, quicksettings, routes, send_to, settings_tab, txt2img_tab
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
@@ -54,36 +55,42 @@ def build(studio: Studio) -> GuardedBlocks:
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(label("page.tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
                 tab = txt2img_tab.build(studio)
+            with gr.Tab(label("page.tab.img2img"), id="img2img", elem_id="tab_img2img"):
+                img2img = img2img_tab.build(studio)
             with gr.Tab(label("page.tab.png_info"), id="pnginfo", elem_id="tab_pnginfo"):
                 png_info_tab.build(studio, tab)
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
         settings.select(fn=None, js=script("openSettings"), **private())
-        _bind_opening(demo, studio, quick, tab)
+        for source in (tab, img2img):
+            send_to.bind(studio, source, img2img)
+        _bind_opening(demo, studio, quick, (tab, img2img))
     return demo
 
 
 def _bind_opening(
-    demo: gr.Blocks, studio: Studio, quick: list[quicksettings.QuickSetting], tab: txt2img_tab.Tab
+    demo: gr.Blocks, studio: Studio, quick: list[quicksettings.QuickSetting], tabs: Sequence[form.Tab]
 ) -> None:
     """The components are as old as the server: whoever opens the page gets today's choices and their own draft."""
-    listed = [tab.fields.components[name] for name in tab.fields.listed]
+    listed = [tab.fields.components[name] for tab in tabs for name in tab.fields.listed]
 
     def today() -> list[Any]:
-        return [*quicksettings.refreshed(studio, quick), *txt2img_tab.refreshed(studio, tab.fields)]
+        fresh = [update for tab in tabs for update in form.refreshed(studio, tab.fields)]
+        return [*quicksettings.refreshed(studio, quick), *fresh]
 
     outputs = [*(one.component for one in quick), *listed]
     if outputs:
         demo.load(today, None, outputs, **private())
         again = gr.Button("", visible="hidden", elem_id="refresh_choices")
         again.click(today, None, outputs, **private())
-    demo.load(
-        fn=None,
-        js=script("loadDraft", txt2img_tab.TAB, list(tab.fields.components)),
-        inputs=tab.fields.inputs,
-        outputs=tab.fields.inputs,
-        **private(),
-    )
+    for tab in tabs:
+        demo.load(
+            fn=None,
+            js=script("loadDraft", tab.name, list(tab.everything.components)),
+            inputs=tab.everything.inputs,
+            outputs=tab.everything.inputs,
+            **private(),
+        )
 
 
 def _folders(studio: Studio) -> tuple[Path, ...]:

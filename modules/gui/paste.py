@@ -20,6 +20,14 @@ from modules.terms.errors import BadRequest
 from modules.terms.request import GenerationRequest, Hires, Refiner
 
 OVERRIDES = "override_settings"
+# Fields of inpainting, which speak as infotext does.
+_MASK_FIELDS = {
+    "mask.mode": "Mask mode",
+    "mask.fill": "Masked content",
+    "mask.area": "Inpaint area",
+    "mask.blur": "Mask blur",
+    "mask.padding": "Masked area padding",
+}
 _HIRES_SIGNS = ("Hires upscale", "Hires upscaler", "Hires resize-1")
 
 
@@ -66,9 +74,20 @@ def to_values(parsed: Mapping[str, Any], samplers: Iterable[str], schedulers: It
     values["hires"] = "Denoising strength" in parsed and any(_means(parsed, sign) for sign in _HIRES_SIGNS)
     values["refiner"] = _means(parsed, "Refiner")
     values["extra"] = _means(parsed, "Variation seed") or _means(parsed, "Seed resize from-1")
+    for name, key in _MASK_FIELDS.items():
+        if key in parsed:
+            text = parsed[key]
+            values[name] = _whole(text) if name in ("mask.blur", "mask.padding") else str(text)
     if "Styles array" in parsed:
         values["styles"] = list(parsed["Styles array"])
     return values
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(float(value))
+    except (TypeError, ValueError):
+        return 0
 
 
 def _means(parsed: Mapping[str, Any], key: str) -> bool:

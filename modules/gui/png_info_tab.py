@@ -17,7 +17,7 @@ from modules.imaging.files import open_image
 from modules.imaging.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from modules.gui.txt2img_tab import Tab
+    from modules.gui.form import Tab
 
 
 def build(studio: Studio, txt2img: Tab) -> None:

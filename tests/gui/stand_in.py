@@ -20,6 +20,7 @@ from modules.studio.flags import parse_flags
 from modules.studio.job import Job, Outcome, SavedFile
 from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
+from modules.studio.outputs import Outputs as RealOutputs
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
@@ -39,7 +40,10 @@ class Outputs:
     root: Path
 
     def folders(self, settings: Mapping[str, Any] | None = None) -> tuple[Path, ...]:
-        return (self.root,)
+        return (self.root, self.root.parent / "log" / "images")
+
+    def store(self, *given: Any) -> Path:
+        return RealOutputs(self.root.parent).store(*given)
 
 
 @dataclass
@@ -131,7 +135,16 @@ class StandIn:
             images.append(
                 {"path": str(path), "infotext": text, "seed": seed + number, "subseed": 7 + number, "kind": "sample"}
             )
-        return Outcome({"images": images, "notes": [], "interrupted": interrupted}, tuple(files), interrupted)
+        record = {
+            "images": images,
+            "seeds": [image["seed"] for image in images],
+            "notes": [],
+            "interrupted": interrupted,
+            "request": {name: getattr(request, name) for name in ("prompt", "negative_prompt", "width", "height")}
+            | {name: getattr(request, name) for name in ("sampler", "cfg_scale", "steps")},
+            "model": {"name": "atelier-mini", "hash": "0123456789"},
+        }
+        return Outcome(record, tuple(files), interrupted)
 
 
 def infotext(request: GenerationRequest, seed: int) -> str:

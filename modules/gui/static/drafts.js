@@ -1,11 +1,12 @@
 // What was typed stays in this browser: a reload, a crash or a restarted server loses nothing.
 const SAVE_AFTER = 300;
 const timers = {};
+const loaded = new Set();
 const unsaved = {};
 
 export const handlers = {
     saveDraft: (tab, names, ...values) => {
-        if (!document.body.dataset.draft) return;
+        if (!document.body.dataset.draft || !loaded.has(tab)) return;
         clearTimeout(timers[tab]);
         unsaved[tab] = () => save(tab, names, values);
         timers[tab] = setTimeout(() => flush(tab), SAVE_AFTER);
@@ -14,12 +15,13 @@ export const handlers = {
         const draft = load(tab) ?? fresh();
         // Only from here on: the fields' first values are not a draft.
         document.body.dataset.draft = "on";
+        loaded.add(tab);
         return names.map((name, index) => (name in draft ? draft[name] : values[index]));
     },
 };
 
 function flush(tab) {
-    unsaved[tab]?.();
+    if (document.body.dataset.draft) unsaved[tab]?.();
     delete unsaved[tab];
 }
 

@@ -3,7 +3,7 @@ import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
 const COUNT_AFTER = 250;
-let counting = 0;
+const counting = {};
 
 export const handlers = {
     clearPrompts: () => ["", ""],
@@ -12,8 +12,8 @@ export const handlers = {
     randomSeed: () => -1,
     hiresSize,
     countTokens: (tab) => {
-        clearTimeout(counting);
-        counting = setTimeout(() => document.getElementById(`${tab}_token_button`)?.click(), COUNT_AFTER);
+        clearTimeout(counting[tab]);
+        counting[tab] = setTimeout(() => document.getElementById(`${tab}_token_button`)?.click(), COUNT_AFTER);
     },
 };
 
@@ -42,12 +42,13 @@ export function watchFields() {
     });
     // "1024x768" pasted into a size field fills both.
     document.addEventListener("paste", (event) => {
-        const box = event.target.closest?.("#txt2img_width, #txt2img_height");
+        const box = event.target.closest?.(":is(#txt2img_width, #txt2img_height, #img2img_width, #img2img_height)");
         const size = event.clipboardData?.getData("text").match(/^\s*(\d{2,5})\s*[x×*]\s*(\d{2,5})\s*$/i);
         if (!box || !size) return;
         event.preventDefault();
-        setNumber("txt2img_width", size[1]);
-        setNumber("txt2img_height", size[2]);
+        const tab = box.id.split("_")[0];
+        setNumber(`${tab}_width`, size[1]);
+        setNumber(`${tab}_height`, size[2]);
         toast(t("size_pasted", { size: `${size[1]} × ${size[2]}` }), "info", 2);
     });
 }

@@ -11,6 +11,10 @@ const followers = {};
 
 export const follower = (tab) => (followers[tab] ??= new Follower(tab));
 
+/** The id that Interrupt and Skip in `tab` are about: its own job, else the one that another tab started; "" if none. */
+export const stopping = (tab) =>
+    [follower(tab), ...Object.values(followers)].find((one) => one.ids.length)?.stopping() ?? "";
+
 class Follower {
     constructor(tab) {
         this.tab = tab;
@@ -52,7 +56,7 @@ class Follower {
             document.getElementById(`${this.tab}_gallery_container`)?.scrollIntoView({ behavior: "smooth", block: "center" });
     }
 
-    /** The id that Interrupt and Skip are about; "" when nothing is on. */
+    /** The id of the job that shall stop. */
     stopping() {
         this.stop = true;
         this.draw();
@@ -154,10 +158,11 @@ class Follower {
     draw(instead = "") {
         const panel = this.panel();
         const on = this.ids.length > 0;
-        document.body.dataset.job = on ? this.job?.state ?? "queued" : "";
+        const busy = on ? this : Object.values(followers).find((one) => one.ids.length);
+        document.body.dataset.job = busy ? busy.job?.state ?? "queued" : "";
         this.drawQueue();
-        stayAwake(on);
-        title(on ? this.job : null);
+        stayAwake(Boolean(busy));
+        title(busy ? busy.job : null);
         if (!panel) return;
         panel.hidden = !on;
         if (!on) return;

@@ -1,49 +1,62 @@
 // Everything the page does in the browser starts here. Gradio's events call `atelier.handle(name, values)`;
 // what a handler throws is shown as a message (Gradio itself swallows it without a trace).
+import { openCanvas, watchPaste } from "./canvas.js";
 import * as drafts from "./drafts.js";
 import { tellErrors } from "./errors.js";
 import * as fields from "./fields.js";
-import { follower } from "./jobs.js";
+import * as img2img from "./img2img.js";
+import { follower, stopping } from "./jobs.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
 import * as results from "./results.js";
+import * as send from "./send.js";
 import { openSettings } from "./settings.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
-const TAB = "txt2img";
+const TABS = ["txt2img", "img2img"];
 
 const handlers = {
     ...fields.handlers,
     ...drafts.handlers,
+    ...img2img.handlers,
+    ...send.handlers,
     openSettings,
     openTxt2img: () => document.getElementById("tab_txt2img-button")?.click(),
-    submitted: (id) => follower(TAB).add(id),
-    currentJob: () => follower(TAB).stopping(),
-    waitingJobs: () => follower(TAB).dropWaiting(),
-    fetchedJob: () => results.wanted(TAB),
-    showResult: (outcome) => results.show(TAB, outcome),
-    reuseSeed: (seed) => results.seedOfSelected(TAB, "seed") ?? seed,
-    reuseSubseed: (seed) => results.seedOfSelected(TAB, "subseed") ?? seed,
+    submitted: (tab, id) => follower(tab).add(id),
+    currentJob: (tab) => stopping(tab),
+    waitingJobs: (tab) => follower(tab).dropWaiting(),
+    fetchedJob: (tab) => results.wanted(tab),
+    showResult: results.show,
+    reuseSeed: (tab, seed) => results.seedOfSelected(tab, "seed") ?? seed,
+    reuseSubseed: (tab, seed) => results.seedOfSelected(tab, "subseed") ?? seed,
 };
 
 function handle(name, values) {
     try {
-        return handlers[name](...values);
+        const result = handlers[name](...values);
+        return result instanceof Promise ? result.catch((error) => failed(name, error)) : result;
     } catch (error) {
-        console.error(name, error);
-        toast(t("script_failed", { name, message: error.message }), "error");
-        throw error;
+        return failed(name, error);
     }
 }
 
-window.atelier = { ...window.atelier, handle, boot: window.atelierBoot };
+/** Says what went wrong, and stops the event by throwing again. */
+function failed(name, error) {
+    if (!error.told) {
+        console.error(name, error);
+        toast(t("script_failed", { name, message: error.message }), "error");
+    }
+    throw error;
+}
+
+window.atelier = { ...window.atelier, handle, openCanvas, boot: window.atelierBoot };
 
 tellErrors();
 
 // Gradio builds the page after this script ran, and a tab's inside when it is first opened.
-function whenBuilt(start) {
-    const parts = ["generate", "gallery", "live", "fetch"].map((name) => `${TAB}_${name}`);
+function whenBuilt(tab, start) {
+    const parts = ["generate", "gallery", "live", "fetch"].map((name) => `${tab}_${name}`);
     const built = () => parts.every((id) => document.getElementById(id));
     if (built()) return start();
     const observer = new MutationObserver(() => {
@@ -54,11 +67,17 @@ function whenBuilt(start) {
     observer.observe(document.documentElement, { childList: true, subtree: true });
 }
 
-whenBuilt(() => {
+for (const tab of TABS) {
+    whenBuilt(tab, () => {
+        watchKeys(tab);
+        results.watchGallery(tab);
+        follower(tab).attach();
+    });
+}
+whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchNotices();
-    watchKeys(TAB);
+    watchPaste();
     fields.watchFields();
-    results.watchGallery(TAB);
-    follower(TAB).attach();
 });
+whenBuilt("img2img", img2img.restoreTabs);

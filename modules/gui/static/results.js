@@ -18,7 +18,7 @@ export const wanted = (tab) => asked[tab] ?? "";
 export function show(tab, outcome) {
     const result = JSON.parse(outcome);
     shown[tab] = result;
-    document.body.dataset[tab] = result.images.length ? "filled" : "";
+    document.getElementById(`${tab}_results`).dataset.filled = result.images.length ? "yes" : "";
     showText(tab);
     const log = document.getElementById(`html_log_${tab}`);
     const took = result.seconds ? t("took", { time: result.seconds < 60 ? `${result.seconds.toFixed(1)} s` : clock(result.seconds) }) : "";
@@ -34,6 +34,19 @@ export function selectedIndex(tab) {
     return Math.max(0, small.findIndex((one) => one.classList.contains("selected")));
 }
 
+/** What the server needs to know which picture is meant. */
+export const chosen = (tab) => ({ id: shown[tab]?.id ?? "", index: selectedIndex(tab) });
+
+export const infotextOfSelected = (tab) => shown[tab]?.images[selectedIndex(tab)]?.infotext ?? "";
+
+/** Where the file of the chosen picture is; null if there is none. */
+export function addressOfSelected(tab) {
+    const gallery = document.getElementById(`${tab}_gallery`);
+    const image =
+        gallery?.querySelector(".media-button img") ?? gallery?.querySelectorAll(".thumbnail-item img")[selectedIndex(tab)];
+    return shown[tab]?.images.length ? image?.src ?? null : null;
+}
+
 export function seedOfSelected(tab, name) {
     const images = shown[tab]?.images ?? [];
     // A grid has no seed of its own: its first picture's is meant.
@@ -45,7 +58,7 @@ export function seedOfSelected(tab, name) {
 
 function showText(tab) {
     const place = document.getElementById(`html_info_${tab}`);
-    const text = shown[tab]?.images[selectedIndex(tab)]?.infotext ?? "";
+    const text = infotextOfSelected(tab);
     if (!place || place.dataset.text === text) return;
     place.dataset.text = text;
     place.replaceChildren(...paragraphs(text));

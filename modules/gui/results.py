@@ -1,0 +1,151 @@
+"""The right side of a generating tab: the gallery, what its pictures say, and where they can go from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from modules.gui import paste
+from modules.gui.form import Tab, changes
+from modules.gui.i18n import label
+from modules.gui.needs import Studio
+from modules.gui.prompt_row import PromptRow
+from modules.gui.run import Runs, told
+from modules.gui.saving import save_from_gallery
+from modules.gui.tokens import counters_html
+from modules.gui.widgets import frame, private, script, tool_button
+from modules.terms.request import GenerationRequest
+
+# Where a picture can go: the target -> its words and icon. A1111's element ids are "<tab>_send_to_<target>".
+TARGETS = {"img2img": ("page.send_to_img2img", "picture"), "inpaint": ("page.send_to_inpaint", "brush")}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The components that events of the tab are bound to; `send` by target."""
+
+    gallery: gr.Gallery
+    save: gr.Button
+    save_zip: gr.Button
+    downloads: gr.File
+    send: Mapping[str, gr.Button]
+
+
+def results_column(tab: str) -> Results:
+    """Builds the column for `tab`."""
+    with gr.Column(elem_id=f"{tab}_gallery_container", elem_classes=["gallery-frame"]):
+        frame(f'<div class="live" id="{tab}_live" hidden></div>', elem_classes=["live-html"])
+        gallery = gr.Gallery(
+            elem_id=f"{tab}_gallery",
+            elem_classes=["result-gallery"],
+            label=label("page.gallery"),
+            show_label=False,
+            columns=4,
+            preview=True,
+            object_fit="contain",
+            height=None,
+            buttons=["download", "fullscreen"],
+            interactive=False,
+        )
+        frame(f'<div class="empty-gallery" id="{tab}_empty"></div>')
+    with gr.Row(elem_id=f"image_buttons_{tab}", elem_classes=["tools", "image-buttons"]):
+        save = tool_button("page.save", elem_id=f"save_{tab}", icon="save")
+        save_zip = tool_button("page.save_zip", elem_id=f"save_zip_{tab}", icon="zip")
+        send = {
+            target: tool_button(words, elem_id=f"{tab}_send_to_{target}", icon=icon)
+            for target, (words, icon) in TARGETS.items()
+        }
+    downloads = gr.File(
+        visible=False, show_label=False, interactive=False, file_count="multiple", elem_id=f"download_files_{tab}"
+    )
+    frame(f'<div class="infotext" id="html_info_{tab}"></div>')
+    frame(f'<div class="runlog" id="html_log_{tab}"></div>')
+    return Results(gallery, save, save_zip, downloads, send)
+
+
+def bind_generation(
+    studio: Studio,
+    tab: Tab,
+    top: PromptRow,
+    results: Results,
+    request_of: Callable[[Mapping[str, Any]], GenerationRequest],
+    before: str | None = None,
+) -> None:
+    """The events that every generating tab has. `before`: the `js=` that readies the values when Generate is pressed.
+
+    It gets and returns the values of all fields and pictures.
+    """
+    name, fields, everything = tab.name, tab.fields, tab.everything
+    runs = Runs(studio, name, request_of)
+    job = gr.Textbox(visible="hidden", elem_id=f"{name}_job")
+    outcome = gr.Textbox(visible="hidden", elem_id=f"{name}_outcome")
+    fetch = gr.Button("", visible="hidden", elem_id=f"{name}_fetch")
+    # "multiple": a second press while the first is on its way queues a second job.
+    top.generate.click(
+        lambda *values: runs.submit(everything.named(values)),
+        everything.inputs,
+        job,
+        js=before,
+        **private(trigger_mode="multiple"),
+    ).success(fn=None, js=script("submitted", name), inputs=job, **private())
+    top.interrupt.click(runs.interrupt, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
+    top.skip.click(runs.skip, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
+    top.cancel_waiting.click(runs.cancel, job, js=script("waitingJobs", name), **private())
+    fetch.click(
+        runs.result, job, [results.gallery, outcome], js=script("fetchedJob", name), **private(trigger_mode="multiple")
+    ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
+    _bind_saving(studio, name, results)
+    _bind_prompts(studio, tab, top)
+    top.paste.click(
+        lambda *values: told(studio, lambda: paste.pasted(studio, fields.named(values))),
+        fields.inputs,
+        fields.inputs,
+        **private(),
+    )
+    # The draft never leaves the browser: no Python side.
+    gr.on(
+        changes(everything.inputs),
+        fn=None,
+        js=script("saveDraft", name, list(everything.components)),
+        inputs=everything.inputs,
+        **private(),
+    )
+
+
+def _bind_prompts(studio: Studio, tab: Tab, top: PromptRow) -> None:
+    boxes = [top.prompt, top.negative]
+    top.apply_styles.click(
+        lambda *texts: told(studio, lambda: paste.with_styles(studio, *texts)),
+        [*boxes, top.styles],
+        [*boxes, top.styles],
+        **private(),
+    )
+    top.count_tokens.click(
+        lambda prompt, negative, steps: counters_html(prompt, negative, steps, studio.settings),
+        [*boxes, tab.fields.components["steps"]],
+        list(top.counters),
+        **private(trigger_mode="always_last"),
+    )
+    gr.on(changes(boxes), fn=None, js=script("countTokens", tab.name), **private())
+
+
+def _bind_saving(studio: Studio, name: str, results: Results) -> None:
+    """Save and zip: what the script says is shown and chosen is written to the save folder and offered to download."""
+    chosen = gr.Textbox(visible="hidden", elem_id=f"{name}_chosen")
+    message = gr.Textbox(visible="hidden", elem_id=f"{name}_saved")
+
+    def save(choice: str, as_zip: bool) -> tuple[Any, str]:
+        files, sentence = told(studio, lambda: save_from_gallery(studio, choice, as_zip=as_zip))
+        return gr.File(value=[str(file) for file in files], visible=True), sentence
+
+    for button, as_zip in ((results.save, False), (results.save_zip, True)):
+        button.click(
+            lambda choice, as_zip=as_zip: save(choice, as_zip),
+            chosen,
+            [results.downloads, message],
+            js=script("chosenPicture", name),
+            **private(),
+        ).success(fn=None, js=script("tellSaved"), inputs=message, **private())

@@ -1,0 +1,51 @@
+"""The buttons below a gallery that take the chosen picture to another place, with what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modules.generation.infotext import parse
+from modules.gui import paste
+from modules.gui.form import Tab
+from modules.gui.needs import Studio
+from modules.gui.run import told
+from modules.gui.widgets import private, script
+
+# Target -> the canvas of img2img that takes the picture.
+CANVASES = {"img2img": "image", "inpaint": "inpaint"}
+
+
+def bind(studio: Studio, source: Tab, img2img: Tab) -> None:
+    """The buttons of `source` that lead to img2img. Within img2img only the picture moves: the fields are its own."""
+    fields = img2img.fields
+
+    def fill(text: str, *values: Any) -> list[Any]:
+        return told(studio, lambda: list(taken_over(studio, text, fields.named(values)).values()))
+
+    for target, canvas in CANVASES.items():
+        place = img2img.pictures.components[canvas]
+        moved = source.send[target].click(
+            fn=None, js=script("sendPicture", source.name, target), inputs=place, outputs=place, **private()
+        )
+        if source is not img2img:
+            # The script puts the picture's text in the first place.
+            moved.success(
+                fill,
+                [fields.components["prompt"], *fields.inputs],
+                fields.inputs,
+                js=script("sentText", source.name),
+                **private(),
+            )
+
+
+def taken_over(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` of a form with what `text`, the picture's, says of prompts and steps; of seed and size if so set."""
+    parsed = parse(text, settings=studio.settings, styles=studio.styles)
+    said = paste.to_values(parsed, studio.listing("samplers"), studio.listing("schedulers"))
+    names = {"prompt", "negative_prompt", "styles", "steps"}
+    if studio.settings["send_seed"]:
+        names.add("seed")
+    if studio.settings["send_size"]:
+        names |= {"width", "height"}
+    return {name: said.get(name, old) if name in names else old for name, old in values.items()}

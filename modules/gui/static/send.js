@@ -1,0 +1,27 @@
+// Below a gallery: the chosen picture is saved, or goes to another place.
+import { openMode } from "./img2img.js";
+import * as results from "./results.js";
+import { t } from "./texts.js";
+import { toast } from "./toast.js";
+import { canvasValue } from "./upload.js";
+
+export const handlers = {
+    sendPicture,
+    sentText: (tab, _, ...values) => [results.infotextOfSelected(tab), ...values],
+    chosenPicture: (tab) => JSON.stringify(results.chosen(tab)),
+    tellSaved: (sentence) => void toast(sentence, "info"),
+};
+
+/** The value with the chosen picture of `tab` for the canvas of `target`, a mode of img2img, which is opened. */
+async function sendPicture(tab, target, before) {
+    const url = results.addressOfSelected(tab);
+    if (!url) {
+        toast(t("no_picture_to_send"), "info");
+        // What follows the picture must not happen without it.
+        throw Object.assign(new Error(t("no_picture_to_send")), { told: true });
+    }
+    const value = await canvasValue(url);
+    document.getElementById("tab_img2img-button")?.click();
+    openMode(target);
+    return value ?? before;
+}
