@@ -29,6 +29,8 @@ class Work:
     done: Callable[[int, int], None] = lambda part, parts: None
 
 
+PLAIN = Work()
+
 # (picture, factor that is asked for, circumstances) -> the picture after one pass, larger by what the pass can do.
 Once = Callable[[Image.Image, float, Work], Image.Image]
 
@@ -44,7 +46,7 @@ class Upscaler:
     aliases: tuple[str, ...] = ()
     path: Path | None = None
 
-    def enlarge(self, image: Image.Image, scale: float, work: Work = Work()) -> Image.Image:
+    def enlarge(self, image: Image.Image, scale: float, work: Work = PLAIN) -> Image.Image:
         """`image` with sides of `scale` times their length, cut to a multiple of 8.
 
         Passes are made until both sides are long enough, three at most; Lanczos does the rest. A factor of exactly 1
