@@ -50,7 +50,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Pass:
-    """How one pass walks. `strength` None: from pure noise. `number` of `passes` places it in the job's progress."""
+    """How one pass walks. `strength` None: from pure noise. `number` of `passes` places it in the job's progress.
+
+    hires: it is the second, larger one.
+    """
 
     sampler: Sampler
     schedule: Schedule
@@ -61,6 +64,7 @@ class Pass:
     exact_steps: bool = False
     number: int = 0
     passes: int = 1
+    hires: bool = False
 
     def route(self, bundle: ModelBundle, bent: BentLevels, settings: Settings) -> Route:
         return plan(

@@ -29,7 +29,8 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
     """Adds the batch's pictures, finished and described, to the session."""
     model = model_description(session.bundle, session.tools)
     covers = covers_of(prepared, drawn, session)
-    for place, (planned, picture) in enumerate(zip(batch.images, drawn.pictures, strict=True)):
+    pictures = session.controls.finished(drawn.pictures) if session.controls else drawn.pictures
+    for place, (planned, picture) in enumerate(zip(batch.images, pictures, strict=True)):
 
         def add(image: Image.Image, kind: ImageKind = "sample", suffix: str = "") -> None:
             text = infotext(session, planned, model, place)  # noqa: B023 - called in this turn of the loop

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.control.steering import Steerer, steered
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.guidance import Extra, Guided
 from modules.diffusion.relay import Relay, due_after_calls, due_at_level
@@ -13,6 +14,9 @@ from modules.diffusion.route import Route
 from modules.generation.switches import Settings, guidance_settings, levels_under
 from modules.generation.texts import Texts
 from modules.terms.request import GenerationRequest
+
+Steering = Callable[[ModelBundle], Sequence[Steerer]]
+"""What steers a model in a pass."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,19 @@ class Guide:
     request: GenerationRequest
     settings: Settings
     route: Route
+    steering: Steering | None = None
 
     def guided(self, model: ModelBundle, texts: Texts, extra: Extra | None) -> Guided:
         """`model`, asked for `texts`."""
         sampler, settings = self.route.sampler, self.settings
         levels = sampler.levels(levels_under(settings, model.levels).levels)
+        predict = Predictor(
+            model.predict, PREDICTIONS[model.prediction], levels, quantize=settings["enable_quantization"]
+        )
+        steerers = self.steering(model) if self.steering else ()
+        each = 2 if sampler.second_order else 1
         return Guided(
-            Predictor(model.predict, PREDICTIONS[model.prediction], levels, quantize=settings["enable_quantization"]),
+            predict,
             [composed.parts for composed in texts.positive],
             texts.negative,
             guidance_settings(self.request, settings, sampler),
@@ -67,6 +77,9 @@ class Guide:
             empty=texts.empty,
             extra=extra,
             by_timestep=sampler.timestep_family,
+            steered=steered(predict, model, steerers, total_calls=self.route.total_calls, calls_per_step=each)
+            if steerers
+            else None,
         )
 
     def relayed(self, first: Guided, handover: Handover) -> Relay:

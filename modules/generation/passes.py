@@ -122,6 +122,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
         exact_steps=True,
         number=batch.index * session.passes_per_batch + 1,
         passes=session.passes,
+        hires=True,
     )
     timing = Timing(
         request.steps * calls_per_step(first_sampler), steps * calls_per_step(sampler), settings["use_old_scheduling"]
@@ -175,8 +176,10 @@ def walked(
     """One pass, with fresh noise of the batch's seeds."""
     request, settings = session.request, session.settings
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(walk.width, walk.height)
+    controls = session.controls
+    steering = partial(controls.steerers, size=(walk.width, walk.height), hires=walk.hires) if controls else None
     with merged_tokens(bundle.unet, merging):
-        done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover)
+        done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering)
     session.stopped = session.stopped or done.stopped
     return done
 

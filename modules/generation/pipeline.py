@@ -5,6 +5,7 @@ from __future__ import annotations
 from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
 from modules.generation.always_on import check_scripts
+from modules.generation.controls import controlled
 from modules.generation.finish import finish, model_description
 from modules.generation.network_request import with_networks_of_settings
 from modules.generation.passes import draw
@@ -40,12 +41,13 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
             session.note(sentence)
         with tiled(bundle, session.tiling):
             prepared = prepare_source(session, request.source) if request.source else None
-            for batch in plan.batches:
-                drawn = draw(batch, session, prepared.start if prepared else None)
-                finish(batch, drawn, prepared, session)
-                if isinstance(session.stopped, Interrupted):
-                    break
-                session.stopped = None
+            with controlled(session, prepared):
+                for batch in plan.batches:
+                    drawn = draw(batch, session, prepared.start if prepared else None)
+                    finish(batch, drawn, prepared, session)
+                    if isinstance(session.stopped, Interrupted):
+                        break
+                    session.stopped = None
         model = model_description(bundle, tools)
     return GenerationResult(
         request=plan.request.with_(checkpoint=checkpoint.title),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.enhance.upscaler import Work
@@ -16,11 +16,14 @@ from modules.terms.progress import Phase, Progress, Watcher
 from modules.terms.request import GenerationRequest
 from modules.terms.result import GeneratedImage
 
+if TYPE_CHECKING:
+    from modules.generation.controls import Controls
+
 
 @dataclass
 class Session:
     """`settings` have the request's overrides. `extra` are infotext entries in the order in which they came up;
-    `scripts` are those of always-on scripts, which stand before them."""
+    `scripts` are those of always-on scripts, which stand before them. `controls`: the ControlNet units, if any."""
 
     plan: Plan
     settings: Settings
@@ -32,6 +35,7 @@ class Session:
     extra: dict[str, Any] = field(default_factory=dict)
     scripts: dict[str, Any] = field(default_factory=dict)
     stopped: Stopped | None = None
+    controls: Controls | None = None
 
     @property
     def request(self) -> GenerationRequest:

@@ -15,6 +15,7 @@ from modules.checkpoints.memory import Models
 from modules.conditioning.cache import AnswerCache
 from modules.conditioning.embeddings import EmbeddingLibrary
 from modules.conditioning.encode import PromptEncoder
+from modules.control.shelf import ControlShelf
 from modules.enhance.upscaler import Upscaler, Work, simple_upscalers
 from modules.enhance.upscalers.known import missing
 from modules.generation.network_shelf import NetworkShelf, open_shelf
@@ -41,6 +42,7 @@ class Tools:
     answers: AnswerCache = field(default_factory=AnswerCache)
     upscalers: Registry[Upscaler] = field(default_factory=simple_upscalers)
     networks: NetworkShelf = field(default_factory=NetworkShelf)
+    controls: ControlShelf = field(default_factory=ControlShelf)
 
     def with_(self, **changes: Any) -> Tools:
         """A copy with these fields changed; models and caches are shared."""
@@ -72,6 +74,7 @@ def open_tools(
     embeddings: Path | str | None = None,
     loras: Path | str | None = None,
     hypernetworks: Path | str | None = None,
+    controls: Path | str | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "",
 ) -> Tools:
@@ -85,4 +88,5 @@ def open_tools(
         settings=Settings().with_flat(settings or {}),
         embeddings=EmbeddingLibrary([Path(embeddings)] if embeddings else []),
         networks=open_shelf([Path(loras)] if loras else [], [Path(hypernetworks)] if hypernetworks else []),
+        controls=ControlShelf([Path(controls)] if controls else []),
     )

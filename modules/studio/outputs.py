@@ -262,6 +262,8 @@ def is_wanted(image: GeneratedImage, settings: Mapping[str, Any]) -> bool:
         return bool(settings["save_mask"])
     if image.kind == "mask-composite":
         return bool(settings["save_mask_composite"])
+    if image.kind == "control":
+        return False
     return bool(settings["samples_save"] and (image.complete or settings["save_incomplete_images"]))
 
 
@@ -295,7 +297,7 @@ def subject_of(result: GenerationResult, image: GeneratedImage, number: int, set
 
 def with_grid(result: GenerationResult, settings: Mapping[str, Any]) -> GenerationResult:
     """`result` with a grid of all its pictures before them, if the settings ask for one to be shown or saved."""
-    images = [image for image in result.images if image.kind != "before"]
+    images = [image for image in result.images if image.kind not in ("before", "control")]
     alone = len(images) < 2 and settings["grid_only_if_multiple"]
     if not images or alone or not (settings["return_grid"] or settings["grid_save"]):
         return result

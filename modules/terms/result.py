@@ -11,7 +11,7 @@ from modules.terms.request import GenerationRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ImageKind = Literal["sample", "grid", "mask", "mask-composite", "before"]
+ImageKind = Literal["sample", "grid", "mask", "mask-composite", "before", "control"]
 
 
 @dataclass(frozen=True)

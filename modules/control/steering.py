@@ -1,0 +1,130 @@
+"""A UNet that other networks steer: which of them act at a call, on which rows, how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from modules.checkpoints.bundle import ModelBundle, Residuals
+from modules.control.network import Maps, SteeringNetwork
+from modules.diffusion.denoiser import Predictor
+from modules.diffusion.guidance import Rows, Steered
+
+
+@dataclass(frozen=True)
+class Steerer:
+    """One network with the picture it has looked at.
+
+    encoded: one row for all pictures, or one per picture. start, end: shares of the steps between which it acts.
+    prompts_only: negative prompts do not hear of it. soft: its fine maps count less. layer_weights: instead of both.
+    pooled: only the mean of each map is used, and only for prompts. region: (1, 1, H, W), where it acts.
+    """
+
+    network: SteeringNetwork
+    encoded: Maps
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    prompts_only: bool = False
+    soft: bool = False
+    pooled: bool = False
+    layer_weights: tuple[float, ...] | None = None
+    region: Tensor | None = None
+
+    def acts_at(self, share: float) -> bool:
+        return self.start <= share <= self.end
+
+    def residuals(
+        self, rows: Rows, x: Tensor, timestep: Tensor, cross: Tensor, vector: Tensor | None
+    ) -> Residuals | None:
+        """What it adds for `rows`, whose latents and texts are given; None for nothing."""
+        some = [place for place, is_prompt in enumerate(rows.prompted) if is_prompt]
+        everyone = not (self.prompts_only or self.pooled) or len(some) == len(rows.prompted)
+        if everyone:
+            maps = self.network.maps(self._of(rows.index), x, timestep, cross, vector)
+        elif not some:
+            return None
+        else:
+            chosen = torch.tensor(some, device=x.device)
+            asked = x[chosen], timestep[chosen], cross[chosen], None if vector is None else vector[chosen]
+            found = self.network.maps(self._of(rows.index[chosen]), *asked)
+            maps = tuple(_spread(one, chosen, len(x)) for one in found)
+        scales = self.scales(len(maps))
+        return self.network.residuals(tuple(self._weighed(one, scale) for one, scale in zip(maps, scales, strict=True)))
+
+    def scales(self, count: int) -> tuple[float, ...]:
+        """The weight of each of `count` maps."""
+        if self.layer_weights is not None:
+            return (*self.layer_weights[:count], *[0.0] * (count - len(self.layer_weights)))
+        return tuple(self.weight * soft for soft in (self.network.softness(count) if self.soft else (1.0,) * count))
+
+    def _of(self, owners: Tensor) -> Maps:
+        return tuple(one if len(one) == 1 else one[owners] for one in self.encoded)
+
+    def _weighed(self, one: Tensor, scale: float) -> Tensor:
+        one = one * scale
+        if self.region is not None:
+            one = one * interpolate(self.region.to(one), size=one.shape[-2:], mode="bilinear")
+        return one.mean(dim=(2, 3), keepdim=True) if self.pooled else one
+
+
+def _spread(maps: Tensor, places: Tensor, count: int) -> Tensor:
+    """Rows of `maps` at `places` of `count` rows, zeros elsewhere."""
+    whole = maps.new_zeros(count, *maps.shape[1:])
+    whole[places] = maps
+    return whole
+
+
+@dataclass(frozen=True)
+class SteeredNetwork:
+    """A Network: `bundle`'s UNet with what `steerers` add for these rows."""
+
+    bundle: ModelBundle
+    steerers: Sequence[Steerer]
+    rows: Rows
+
+    def __call__(
+        self, x: Tensor, timestep: Tensor, cross: Tensor, vector: Tensor | None = None, extra: Tensor | None = None
+    ) -> Tensor:
+        """See `diffusion.denoiser.Network`."""
+        total: Residuals | None = None
+        for one in self.steerers:
+            found = one.residuals(self.rows, x, timestep, cross, vector)
+            total = found if total is None else _sum(total, found)
+        return self.bundle.predict(x, timestep, cross, vector, extra, total)
+
+
+def steered(
+    predictor: Predictor, bundle: ModelBundle, steerers: Sequence[Steerer], *, total_calls: int, calls_per_step: int
+) -> Steered:
+    """Who answers when `steerers` steer `bundle`, which `predictor` asks when none of them acts."""
+    steps = max(1, total_calls // calls_per_step)
+
+    def answering(rows: Rows, call: int) -> Predictor:
+        # A1111 counts a step when its first call has been answered, so the extension sees the step before.
+        share = max(0, (call - 1) // calls_per_step) / steps
+        acting = [one for one in steerers if one.acts_at(share)]
+        return replace(predictor, network=SteeredNetwork(bundle, acting, rows)) if acting else predictor
+
+    return answering
+
+
+def _sum(one: Residuals, other: Residuals | None) -> Residuals:
+    if other is None:
+        return one
+    middle = [part for part in (one.middle, other.middle) if part is not None]
+    return Residuals(
+        across=_added(one.across, other.across),
+        middle=sum(middle[1:], middle[0]) if middle else None,
+        within=_added(one.within, other.within),
+    )
+
+
+def _added(one: Maps, other: Maps) -> Maps:
+    if not (one and other):
+        return one or other
+    return tuple(first + second for first, second in zip(one, other, strict=True))
