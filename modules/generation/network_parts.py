@@ -18,7 +18,10 @@ from modules.terms.errors import WebuiError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Originals = dict[str, "str | tuple[str, ...]"]
 ENDS = (".weight", "_weight")
+# Text encoders by the number that networks know them under; SDXL's refiner has the second one only.
+NUMBERS = {"clip_l": 1, "clip_g": 2, "t5": 3}
 
 
 class FileSource:
@@ -37,7 +40,7 @@ class FileSource:
             self._state.release(piece.key)
 
     def _piece(self, key: str) -> Piece | None:
-        # transformers < 5 puts `text_model.` before all names.
+        # transformers puts `text_model.` before all names in some of its classes.
         return self._pieces.get(key) or self._pieces.get(key.removeprefix("text_model."))
 
 
@@ -54,12 +57,12 @@ class PartsOf:
 
         def part(number: int, module: nn.Module, component: Component[Any]) -> Part:
             source = None if state is None else FileSource(state, component.pieces)
-            return Part(number, module, originals_of(component, state), source)
+            return Part(number, module, _as_wrapped(module, originals_of(component, state)), source)
 
         return (
             part(0, bundle.unet, bundle.blueprint.unet),
             *(
-                part(3 if clip.name.startswith("t5") else place, clip.model, text.component)
+                part(NUMBERS.get(clip.name, place), clip.model, text.component)
                 for place, (clip, text) in enumerate(zip(bundle.clips, bundle.blueprint.text, strict=True), 1)
             ),
         )
@@ -83,9 +86,9 @@ def _opened(bundle: ModelBundle) -> StateDict | None:
     return state if loaded and same and bundle.clips else None
 
 
-def originals_of(component: Component[Any], state: StateDict | None) -> dict[str, str | tuple[str, ...]]:
+def originals_of(component: Component[Any], state: StateDict | None) -> Originals:
     """Names in the original code -> names here; several names where the original keeps their rows in one matrix."""
-    names: dict[str, str | tuple[str, ...]] = dict(component.modules)
+    names: Originals = dict(component.modules)
     prefix = _prefix(component)
     if state is None or prefix is None:
         return names
@@ -100,6 +103,17 @@ def originals_of(component: Component[Any], state: StateDict | None) -> dict[str
             original = key[len(prefix) : -len(ENDS[0])]
             names[original] = tuple(path for _, path in sorted(places))
     return names
+
+
+def _as_wrapped(module: nn.Module, originals: Originals) -> Originals:
+    """`originals` with the paths that the modules have if transformers wraps the encoder once more."""
+    if "text_model" not in dict(module.named_children()):
+        return originals
+
+    def path(bare: str) -> str:
+        return bare if bare == "text_projection" else f"text_model.{bare}"
+
+    return {name: path(to) if isinstance(to, str) else tuple(map(path, to)) for name, to in originals.items()}
 
 
 def _prefix(component: Component[Any]) -> str | None:
