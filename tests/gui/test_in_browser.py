@@ -403,7 +403,7 @@ def test_the_setting_chooses_the_language(visit, studio: StandIn) -> None:
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
 def test_nothing_is_wider_than_the_screen(visit, language: str) -> None:
     page = visit(locale=language).open()
-    for tab in ("txt2img", "pnginfo", "settings"):
+    for tab in ("txt2img", "img2img", "pnginfo", "settings"):
         page.click(f"#tab_{tab}-button")
         for width in (1400, 820, 390):
             page.set_viewport_size({"width": width, "height": 844})

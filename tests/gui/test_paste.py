@@ -99,3 +99,13 @@ def test_an_empty_prompt_means_the_last_picture(tmp_path) -> None:
 def test_the_order_of_the_fields_is_kept(tmp_path) -> None:
     form = {"seed": 0, "prompt": CIVITAI, "steps": 1}
     assert paste.pasted(studio(tmp_path), form) == [1656460887, values_of(CIVITAI)["prompt"], 28]
+
+
+def test_fields_of_inpainting_are_read_and_without_them_are_as_at_first() -> None:
+    said = "a hat\nSteps: 4, Mask blur: 9, Inpaint area: Only masked, Masked area padding: 12, Masked content: fill"
+    values = to_values(parse(said), ["Euler"], ["Automatic"])
+    expected = {"area": "Only masked", "blur": 9, "padding": 12, "fill": "fill", "mode": "Inpaint masked"}
+    assert {name: values[f"mask.{name}"] for name in expected} == expected
+    plain = to_values(parse("a hat\nSteps: 4"), ["Euler"], ["Automatic"])
+    assert (plain["mask.area"], plain["mask.fill"], plain["mask.padding"]) == ("Whole picture", "original", 32)
+    assert "mask.blur" not in plain
