@@ -58,7 +58,7 @@ def build(studio: Studio) -> GuardedBlocks:
             with gr.Tab(label("page.tab.img2img"), id="img2img", elem_id="tab_img2img"):
                 img2img = img2img_tab.build(studio)
             with gr.Tab(label("page.tab.png_info"), id="pnginfo", elem_id="tab_pnginfo"):
-                png_info_tab.build(studio, tab)
+                png_info_tab.build(studio, tab, img2img)
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
         settings.select(fn=None, js=script("openSettings"), **private())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from modules.gui import i18n, paste
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.run import language_now, told
-from modules.gui.widgets import private, script
+from modules.gui.send_to import CANVASES
+from modules.gui.widgets import Fields, private, script
 from modules.imaging.files import open_image
 from modules.imaging.metadata import read_metadata
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from modules.gui.form import Tab
 
 
-def build(studio: Studio, txt2img: Tab) -> None:
-    """Builds the tab; its button fills the form of `txt2img`."""
+def build(studio: Studio, txt2img: Tab, img2img: Tab) -> None:
+    """Builds the tab; its buttons fill the forms of the generating tabs, those of img2img with the picture as well."""
     with gr.Row(elem_classes=["tab-body"]):
         with gr.Column(elem_classes=["settings-column"], min_width=320):
             # image_mode None: the file as it was dropped, not an image drawn anew without its text.
@@ -42,7 +44,16 @@ def build(studio: Studio, txt2img: Tab) -> None:
                 elem_id="pnginfo_infotext",
                 elem_classes=["prompt"],
             )
-            send = gr.Button(label("page.png_info.to_txt2img"), elem_id="pnginfo_send_to_txt2img")
+            with gr.Row(elem_classes=["tools"]):
+                send = gr.Button(label("page.png_info.to_txt2img"), elem_id="pnginfo_send_to_txt2img", min_width=100)
+                targets = {
+                    "img2img": gr.Button(
+                        label("page.png_info.to_img2img"), elem_id="pnginfo_send_to_img2img", min_width=100
+                    ),
+                    "inpaint": gr.Button(
+                        label("page.png_info.to_inpaint"), elem_id="pnginfo_send_to_inpaint", min_width=100
+                    ),
+                }
 
     def read(path: str | None) -> str:
         if not path:
@@ -50,13 +61,20 @@ def build(studio: Studio, txt2img: Tab) -> None:
         metadata = read_metadata(told(studio, lambda: open_image(Path(path))))
         return infotext_of(metadata) or i18n.say("notice.no_infotext", language_now(studio))
 
-    fields = txt2img.fields
-
-    def fill(text: str, *values: Any) -> list[Any]:
+    def fill(fields: Fields, text: str, *values: Any) -> list[Any]:
         named = fields.named(values)
+        if text == i18n.say("notice.no_infotext", language_now(studio)):
+            return list(values)
         return told(studio, lambda: list(paste.filled(studio, text, named).values()))
 
     picture.change(read, picture, infotext, **private())
-    send.click(fill, [infotext, *fields.inputs], fields.inputs, **private()).success(
+    fields = txt2img.fields
+    send.click(partial(fill, fields), [infotext, *fields.inputs], fields.inputs, **private()).success(
         fn=None, js=script("openTxt2img"), **private()
     )
+    fields = img2img.fields
+    for target, button in targets.items():
+        place = img2img.pictures.components[CANVASES[target]]
+        button.click(
+            fn=None, js=script("sendPicture", "pnginfo", target), inputs=place, outputs=place, **private()
+        ).success(partial(fill, fields), [infotext, *fields.inputs], fields.inputs, **private())

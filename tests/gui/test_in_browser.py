@@ -451,6 +451,10 @@ def test_a_dropped_picture_tells_how_it_was_made_and_fills_the_form(page, tmp_pa
     page.wait_for_function("document.querySelector('#txt2img_seed input').value === '4242'")
     assert page.locator(PROMPT).is_visible()
     assert page.input_value(PROMPT) == "a boat on the sea"
+    page.click("#tab_pnginfo-button")
+    page.click("#pnginfo_send_to_inpaint")
+    page.wait_for_selector("#img2maskimg .canvas.filled")
+    page.wait_for_function("document.querySelector('#img2img_seed input').value === '4242'")
 
 
 def test_drafts_survive_a_reload_in_closed_parts_too(page) -> None:

@@ -14,7 +14,7 @@ export const handlers = {
 
 /** The value with the chosen picture of `tab` for the canvas of `target`, a mode of img2img, which is opened. */
 async function sendPicture(tab, target, before) {
-    const url = results.addressOfSelected(tab);
+    const url = tab === "pnginfo" ? document.querySelector("#pnginfo_image img")?.src : results.addressOfSelected(tab);
     if (!url) {
         toast(t("no_picture_to_send"), "info");
         // What follows the picture must not happen without it.
