@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from modules.checkpoints.components import Component
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import LatentFormat
+from modules.checkpoints.looks import guess
 from modules.checkpoints.sidecar import PredictionName, Sidecar
 from modules.terms.errors import UnknownFile
 
@@ -179,7 +180,7 @@ class Families:
                 return family
         known = ", ".join(family.name for family in self._entries)
         raise UnknownFile(
-            f"{header.path.name} is no checkpoint of a family that can be drawn with: {_guess(header)}. Known: {known}."
+            f"{header.path.name} is no checkpoint of a family that can be drawn with: {guess(header)}. Known: {known}."
         )
 
 
@@ -197,24 +198,3 @@ def _ordered(entries: Iterable[Family]) -> list[Family]:
         ordered += ready
         waiting = [family for family in waiting if family not in ready]
     return ordered
-
-
-LOOKS = (
-    (("lora_unet_", "lora_te", "lycoris_", "base_model.model."), "it looks like a LoRA, which belongs in models/Lora"),
-    (("control_model.", "controlnet_cond_embedding."), "it looks like a ControlNet"),
-    (("decoder.up.", "decoder.up_blocks.", "first_stage_model."), "it looks like a VAE, which belongs in models/VAE"),
-    (("emb_params", "clip_l", "string_to_param"), "it looks like an embedding, which belongs in embeddings/"),
-    (("double_blocks.", "model.diffusion_model.double_blocks."), "it looks like FLUX, which is not supported yet"),
-    (("model.diffusion_model.joint_blocks.", "joint_blocks."), "it looks like SD 3, which is not supported yet"),
-    (("down_blocks.", "conv_in."), "it looks like a UNet of a diffusers folder, without its text encoder and VAE"),
-    (("text_model.", "encoder.block."), "it looks like a text encoder"),
-    (("model.diffusion_model.",), "it has a UNet, but no text encoder that we know"),
-)
-
-
-def _guess(header: Header) -> str:
-    for prefixes, sentence in LOOKS:
-        if any(key.startswith(prefixes) for key in header):
-            return sentence
-    some = ", ".join(list(header)[:3])
-    return f"its {len(header.tensors)} tensors begin with {some}"

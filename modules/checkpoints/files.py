@@ -147,12 +147,13 @@ def kind_of(path: Path) -> FileKind:
             start = file.read(512)
     except (FileNotFoundError, IsADirectoryError):
         raise NotFound(f"There is no file {path}. Refresh the list of models, or choose another.") from None
+    # Before pickles: a header's length may begin with the bytes of a pickle (80 02), but no pickle goes on like this.
+    if start[8:9] == b"{" and start[7:8] == b"\0":
+        return "safetensors"
     if start[:4] == b"PK\x03\x04":
         return "zip pickle"
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
         return "old pickle"
-    if len(start) > 8 and start[8:9] == b"{":
-        return "safetensors"
     raise UnknownFile(f"{path.name} cannot be read: {_looks_like(start)}")
 
 
@@ -227,7 +228,7 @@ def _view(mapped: mmap.mmap, info: TensorInfo) -> Tensor:
 
 
 def _open_pickle(path: Path) -> StateDict:
-    loaded = _without_averages(_unwrapped(_load_pickle(path), path))
+    loaded = _without_averages(_unwrapped(read_pickle(path), path))
     tensors = {
         key: TensorInfo(SAFETENSORS_NAMES.get(str(tensor.dtype).removeprefix("torch."), "F32"), tuple(tensor.shape))
         for key, tensor in loaded.items()
@@ -235,8 +236,11 @@ def _open_pickle(path: Path) -> StateDict:
     return StateDict(Header(path, tensors), None, loaded)
 
 
-def _load_pickle(path: Path) -> object:
-    """What torch's restricted loader makes of `path`: tensors, numbers, text and containers, nothing that runs."""
+def read_pickle(path: Path) -> object:
+    """What torch's restricted loader makes of `path`: tensors, numbers, text and containers, nothing that runs.
+
+    Raises: UnknownFile, Refused.
+    """
     import pickle
 
     import torch

@@ -93,6 +93,16 @@ def test_unaligned_numbers_are_read(tmp_path: Path) -> None:
     assert torch.equal(open_tensors(path)["x"] * 2, values * 2)
 
 
+@pytest.mark.parametrize("second", [2, 3, 4, 5])
+def test_a_header_length_that_begins_like_a_pickle_is_none(tmp_path: Path, second: int) -> None:
+    header = json.dumps({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    header = header.ljust(second * 256 + 0x80)
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    assert path.read_bytes()[:2] == bytes((0x80, second))
+    assert torch.equal(open_tensors(path)["x"], torch.zeros(2))
+
+
 def test_averaged_copies_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "ema.safetensors"
     save_file({"model.x": torch.ones(1), "model_ema.x": torch.ones(1)}, path)
