@@ -87,6 +87,9 @@ def _remember(tabs: gr.Tabs, which: str) -> None:
     for one in tabs.children:
         if isinstance(one, gr.Tab):
             one.select(fn=None, js=script("chooseTab", which, one.id), **private())
+    # On a narrow screen some tabs are only in a menu, where no script can press them.
+    switch = gr.Button("", visible="hidden", elem_id=f"{TAB}_open_{which}")
+    switch.click(fn=None, js=script("wantedTab", which), outputs=tabs, **private())
 
 
 def _copies(tab: Tab) -> None:

@@ -236,3 +236,16 @@ def test_a_sketch_has_the_colour_that_was_chosen(page, studio: StandIn, tmp_path
     copied = generate(page, studio, "copied").source
     assert np.array_equal(np.asarray(copied.images[0].convert("RGB")), expected)
     assert copied.mask.image.getbbox() is None
+
+
+def test_on_a_phone_a_mode_in_the_menu_opens_and_is_open_after_a_reload(visit, tmp_path: Path) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True).open()
+    page.click("#tab_img2img-button")
+    put(page, "#img2img_image", picture(tmp_path, 64, 64))
+    page.click("#img2img_copy_to_inpaint_sketch")
+    page.wait_for_selector("#inpaint_sketch .canvas.filled")
+    page.reload()
+    ready(page)
+    page.click("#tab_img2img-button")
+    page.wait_for_selector("#inpaint_sketch .canvas.filled")
+    assert page.locator("#img2img_mask_alpha").is_visible()

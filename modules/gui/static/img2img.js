@@ -6,16 +6,6 @@ import { toast } from "./toast.js";
 
 // Canvas that shows the picture of a mode.
 const CANVAS = { img2img: "image", sketch: "sketch", inpaint: "inpaint", inpaint_sketch: "inpaint_sketch", inpaint_upload: "inpaint_base" };
-const BUTTON = {
-    img2img: "img2img_img2img_tab-button",
-    sketch: "img2img_img2img_sketch_tab-button",
-    inpaint: "img2img_inpaint_tab-button",
-    inpaint_sketch: "img2img_inpaint_sketch_tab-button",
-    inpaint_upload: "img2img_inpaint_upload_tab-button",
-    batch: "img2img_batch_tab-button",
-    to: "img2img_tab_resize_to-button",
-    by: "img2img_tab_resize_by-button",
-};
 const SMALLEST = 64;
 const LARGEST = 2048;
 const KEY = "atelier.img2img.tabs";
@@ -26,6 +16,7 @@ export const handlers = {
     chooseTab: (which, name) => {
         if (restored) choose(which, name);
     },
+    wantedTab: (which) => ({ __type__: "update", selected: open[which] }),
     readyImg2img,
     copyPicture,
     detectSize: (width, height) => {
@@ -65,21 +56,20 @@ function choose(which, name) {
 
 /** Opens the tab of a mode; the page may still be building it. */
 export function openMode(mode, tries = 40) {
-    open.mode = mode;
-    const button = document.getElementById(BUTTON[mode]);
+    choose("mode", mode);
+    const button = document.getElementById("img2img_open_mode");
     if (button) button.click();
     else if (tries) setTimeout(openMode, 50, mode, tries - 1);
 }
 
 /** Called once the tab has been built: the tabs that were open last time are opened again. */
 export function restoreTabs() {
-    const { mode, resize } = open;
-    document.getElementById(BUTTON[resize])?.click();
-    document.getElementById(BUTTON[mode])?.click();
+    for (const which of ["resize", "mode"]) {
+        choose(which, open[which]);
+        document.getElementById(`img2img_open_${which}`)?.click();
+    }
     document.getElementById("img2img_copy_label").textContent = t("copy_to");
     restored = true;
-    choose("resize", resize);
-    choose("mode", mode);
 }
 
 /** The values of all fields with what is on the screen at this moment: open tabs and the last stroke. */
