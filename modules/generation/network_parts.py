@@ -4,6 +4,7 @@ can be read again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -44,27 +45,38 @@ class FileSource:
         return self._pieces.get(key) or self._pieces.get(key.removeprefix("text_model."))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known of one part without the part itself, so that a model may go."""
+
+    number: int
+    originals: Originals
+    source: FileSource | None
+
+
 class PartsOf:
-    """`parts_of(bundle)`: the parts of a model, denoising network first. What is read from its file is remembered."""
+    """`parts_of(bundle)`: the parts of a model, denoising network first. What is found out is remembered."""
 
     def __init__(self) -> None:
-        self._files: WeakKeyDictionary[nn.Module, StateDict | None] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[nn.Module, tuple[_Known, ...]] = WeakKeyDictionary()
 
     def __call__(self, bundle: ModelBundle) -> tuple[Part, ...]:
-        if bundle.unet not in self._files:
-            self._files[bundle.unet] = _opened(bundle)
-        state = self._files[bundle.unet]
-
-        def part(number: int, module: nn.Module, component: Component[Any]) -> Part:
-            source = None if state is None else FileSource(state, component.pieces)
-            return Part(number, module, _as_wrapped(module, originals_of(component, state)), source)
-
-        return (
-            part(0, bundle.unet, bundle.blueprint.unet),
-            *(
-                part(NUMBERS.get(clip.name, place), clip.model, text.component)
-                for place, (clip, text) in enumerate(zip(bundle.clips, bundle.blueprint.text, strict=True), 1)
-            ),
+        modules = (bundle.unet, *(clip.model for clip in bundle.clips))
+        known = self._known.get(bundle.unet)
+        if known is None:
+            state = _opened(bundle)
+            components = (bundle.blueprint.unet, *(text.component for text in bundle.blueprint.text))
+            numbers = (0, *(NUMBERS.get(clip.name, place) for place, clip in enumerate(bundle.clips, 1)))
+            known = self._known[bundle.unet] = tuple(
+                _Known(
+                    number,
+                    _as_wrapped(module, originals_of(component, state)),
+                    None if state is None else FileSource(state, component.pieces),
+                )
+                for number, module, component in zip(numbers, modules, components, strict=True)
+            )
+        return tuple(
+            Part(one.number, module, one.originals, one.source) for one, module in zip(known, modules, strict=True)
         )
 
 

@@ -90,8 +90,8 @@ class Found:
     notes: tuple[str, ...]
 
 
-def find(asked: Asked, shelf: NetworkShelf, blocks: Sequence[str], *, keep: int = 0) -> Found:
-    """The networks that are `asked` for, read. `blocks`: those of the model, for weights per block.
+def find(asked: Asked, shelf: NetworkShelf, blocks: Callable[[], Sequence[str]], *, keep: int = 0) -> Found:
+    """The networks that are `asked` for, read. `blocks()`: those of the model, for weights per block.
 
     keep: how many other networks may stay in memory.
     """
@@ -107,11 +107,13 @@ def find(asked: Asked, shelf: NetworkShelf, blocks: Sequence[str], *, keep: int 
     return Found(tuple(loras), tuple(hypernetworks), tuple(notes))
 
 
-def _lora(asked: AskedLora, shelf: NetworkShelf, blocks: Sequence[str], notes: list[str]) -> FoundLora | None:
+def _lora(
+    asked: AskedLora, shelf: NetworkShelf, blocks: Callable[[], Sequence[str]], notes: list[str]
+) -> FoundLora | None:
     try:
         info = shelf.loras.find(asked.name)
         network = shelf.read_lora(info.path)
-        weights = block_weights(asked.blocks, blocks) if asked.blocks else None
+        weights = block_weights(asked.blocks, blocks()) if asked.blocks else None
         wanted = Wanted(network, asked.unet, asked.te, asked.rank, weights, asked.copies)
         return FoundLora(asked, wanted, shelf.loras.short_hash(info))
     except NotFound as error:

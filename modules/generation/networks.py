@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
@@ -14,7 +15,7 @@ from modules.generation.network_shelf import FoundLora, NetworkShelf, find
 from modules.generation.texts import Texts, encode
 from modules.networks.hypernetwork import attending
 from modules.networks.names import Part
-from modules.networks.patch import Patches
+from modules.networks.patch import Applied, Patches
 from modules.prompt.networks import NetworkTag
 from modules.terms.progress import Progress, Watcher
 
@@ -99,7 +100,8 @@ class AppliedNetworks:
     @property
     def identity(self) -> tuple[Hashable, ...]:
         """What shapes the text encoders: part of the question that their answers are remembered by."""
-        return tuple(one.wanted.signature for one in self._loras if one.wanted.te)
+        in_text = zip(self._loras, self._timetable.applied.in_text, strict=True)
+        return tuple(one.wanted.text_signature for one, used in in_text if used)
 
     def at(self, step: int, steps: int) -> None:
         """Brings the networks into the state of that step, counted from 0."""
@@ -142,8 +144,10 @@ def networks_applied(
 
     steps: of the pass that is to be drawn. What cannot be found, read or applied becomes a note; the rest goes on.
     """
-    parts = shelf.parts_of(bundle)
-    found = find(read_tags(tags), shelf, shelf.patches.blocks(parts), keep=int(settings["lora_in_memory_limit"]))
+    asked = read_tags(tags)
+    parts = shelf.parts_of(bundle) if asked.loras else ()
+    blocks = partial(shelf.patches.blocks, parts)
+    found = find(asked, shelf, blocks, keep=int(settings["lora_in_memory_limit"]))
     timetable = Timetable(shelf.patches, parts, found.loras, beside=bool(settings["lora_functional"]))
     with attending(bundle.unet, found.hypernetworks), contextlib.closing(timetable):
         timetable.at(0, steps)
@@ -152,7 +156,7 @@ def networks_applied(
             applied.recorded["Lora hashes"] = joined(
                 f"{one.asked.name.translate(NOT_IN_HASHES)}: {one.hash}" for one in found.loras if one.hash
             )
-        unused = [(one, keys) for one, keys in zip(found.loras, timetable.unused, strict=True) if keys]
+        unused = [(one, keys) for one, keys in zip(found.loras, timetable.applied.unused, strict=True) if keys]
         applied.notes += [one.about_unused(keys) for one, keys in unused]
         applied.recorded["Networks used in part"] = joined(
             f"{one.asked.name.translate(NOT_IN_HASHES)}: {len(keys)} of {one.keys} keys unused" for one, keys in unused
@@ -165,9 +169,9 @@ class Timetable:
 
     def __init__(self, patches: Patches, parts: Sequence[Part], loras: Sequence[FoundLora], *, beside: bool) -> None:
         self._patches, self._parts, self._loras, self._beside = patches, parts, loras, beside
-        self._applied = contextlib.ExitStack()
-        self._acting: tuple[bool, ...] | None = None
-        self.unused: tuple[tuple[str, ...], ...] = ()
+        self._undo = contextlib.ExitStack()
+        self._acting: tuple[bool, ...] = ()
+        self.applied = Applied((), ())
 
     def at(self, step: int, steps: int) -> None:
         """Brings the model into the state of that step."""
@@ -178,15 +182,13 @@ class Timetable:
         wanted = [
             one.wanted if acts else one.wanted.for_text_only() for one, acts in zip(self._loras, acting, strict=True)
         ]
-        self.unused = self._applied.enter_context(
-            self._patches.patched(self._parts, wanted, beside=self._beside)
-        ).unused
+        self.applied = self._undo.enter_context(self._patches.patched(self._parts, wanted, beside=self._beside))
         self._acting = acting
 
     def close(self) -> None:
         """Brings the model into its own state."""
-        self._acting = None
-        self._applied.close()
+        self._acting = ()
+        self._undo.close()
 
 
 def joined(entries: Iterable[str]) -> str | None:

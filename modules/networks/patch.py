@@ -46,6 +46,11 @@ class Wanted:
     def signature(self) -> Hashable:
         return self.network.identity, self.unet, self.te, self.rank, self.blocks, self.copies
 
+    @property
+    def text_signature(self) -> Hashable:
+        """The same only for the same change of the text encoders."""
+        return self.network.identity, self.te, self.rank, self.blocks and self.blocks.base, self.copies
+
     def for_text_only(self) -> Wanted:
         """The same without its part in the denoising network."""
         return replace(self, unet=0.0)
@@ -58,9 +63,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Applied:
-    """What `patched` did. `unused`: for each network asked for, in order, the keys of its file that found no place."""
+    """What `patched` did, for each network asked for, in order. unused: the keys of its file that found no place.
+    in_text: whether it changes a text encoder."""
 
     unused: tuple[tuple[str, ...], ...]
+    in_text: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class Patches:
                 put = merge if target == "weight" else merge_bias
                 slot.apply(tuple(one.signature for one in contributions), partial(put, contributions=contributions))
             with running(beside_layers):
-                yield Applied(tuple(_binding(memory, one.network).unused for one in wanted))
+                yield _told(memory, wanted)
         finally:
             self._undo(memory, merged)
 
@@ -167,6 +174,17 @@ class Patches:
             )
             self._memories[model] = memory = _Memory(ModuleNames(parts), biased)
         return memory
+
+
+def _told(memory: _Memory, wanted: Sequence[Wanted]) -> Applied:
+    bindings = [_binding(memory, one.network) for one in wanted]
+    return Applied(
+        tuple(binding.unused for binding in bindings),
+        tuple(
+            any(place.part and one.multiplier(place) for _, _, place in binding.places)
+            for one, binding in zip(wanted, bindings, strict=True)
+        ),
+    )
 
 
 def _slot(memory: _Memory, part: Part, key: Key, module: nn.Module) -> Slot:

@@ -87,7 +87,7 @@ class Slot:
     def _exchange(self) -> None:
         assert self._other is not None
         data, other = self.parameter.data, self._other
-        if data.device.type == "cpu" and other.device.type == "cpu":
+        if may_move(data) and may_move(other):
             self.parameter.data, self._other = other, data
         else:
             before = data.clone()
@@ -100,7 +100,7 @@ class Slot:
         assert stored is not None
         self._forget_misfit()
         data = self.parameter.data
-        if keep and data.device.type == "cpu":
+        if keep and may_move(data):
             original = torch.empty_like(data) if self._other is None else self._other
             original.copy_(stored)
             self.parameter.data, self._other = original, data
@@ -112,7 +112,7 @@ class Slot:
 
     def _stored(self) -> Tensor | None:
         """The file's values of the parameter, if they are another tensor and nobody changed the parameter since."""
-        if self._source is None or self.parameter._version:
+        if self._source is None or self.parameter.is_inference() or self.parameter._version:
             return None
         stored = self._source.stored(self._key)
         data = self.parameter.data
@@ -125,6 +125,11 @@ class Slot:
         data, other = self.parameter.data, self._other
         if other is not None and (other.device, other.dtype, other.shape) != (data.device, data.dtype, data.shape):
             self._other, self._signature = None, None
+
+
+def may_move(tensor: Tensor) -> bool:
+    """Whether a parameter's values may come to lie at another address."""
+    return tensor.device.type == "cpu"
 
 
 def _merge_into(target: Tensor, original: Tensor, merge: Merge) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from modules.networks import patch
+from modules.networks import patch, slot
 from modules.networks.blocks import BlockWeights
 from modules.networks.names import Part
 from modules.networks.network import Network
@@ -21,10 +21,12 @@ Write = Callable[..., Network]
 EVERYWHERE = ("lora_unet_conv_in", "lora_unet_down_blocks_0_attn_to_q", "lora_unet_up_blocks_0_attn_to_k")
 
 
-@pytest.fixture(params=[False, True], ids=["in memory", "from a file"])
-def either(request: pytest.FixtureRequest) -> tuple[Part, ...]:
-    """A model whose weights can be read again, and one whose cannot."""
-    return model(from_file=request.param)
+@pytest.fixture(params=["in memory", "from a file", "in memory, fixed", "from a file, fixed"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Part, ...]:
+    """A model whose weights can be read again, and one whose cannot; with addresses that must stay, as on a GPU."""
+    if "fixed" in request.param:
+        monkeypatch.setattr(slot, "may_move", lambda tensor: False)
+    return model(from_file="file" in request.param)
 
 
 @pytest.fixture
@@ -235,6 +237,30 @@ def test_patches_do_not_nest(parts: tuple[Part, ...], write: Write) -> None:
 def test_nothing_stays_in_the_way_of_a_step(parts: tuple[Part, ...], write: Write) -> None:
     with Patches().patched(parts, [Wanted(everywhere(parts, write))]):
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in parts[0].module.modules())
+
+
+def test_addresses_stay_where_they_must(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot, "may_move", lambda tensor: False)
+    for parts in (model(), model(from_file=True)):
+        patches, network = Patches(), everywhere(parts, write)
+        addresses = [weight.data_ptr() for part in parts for weight in part.module.parameters()]
+        for strength in (1.0, 1.0, 0.5, 0.5):
+            with patches.patched(parts, [Wanted(network, strength)]):
+                assert addresses == [weight.data_ptr() for part in parts for weight in part.module.parameters()]
+            assert addresses == [weight.data_ptr() for part in parts for weight in part.module.parameters()]
+
+
+def test_whether_the_text_encoders_are_changed_is_told(parts: tuple[Part, ...], write: Write) -> None:
+    both = everywhere(parts, write)
+    unet = write(under("lora_unet_conv_in", lora(parts[0].module.get_submodule("conv_in"), 1)), "b")
+    with Patches().patched(parts, [Wanted(both), Wanted(both, te=0.0), Wanted(unet)]) as applied:
+        assert applied.in_text == (True, False, False)
+
+
+def test_gradients_are_as_before_inside(parts: tuple[Part, ...], write: Write) -> None:
+    for wanted in (True, False):
+        with torch.set_grad_enabled(wanted), Patches().patched(parts, [Wanted(everywhere(parts, write))]):
+            assert torch.is_grad_enabled() == wanted
 
 
 def test_text_and_picture_have_their_own_strengths(parts: tuple[Part, ...], write: Write) -> None:
