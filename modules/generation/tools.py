@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.devices import DeviceWishes
@@ -16,7 +16,9 @@ from modules.conditioning.cache import AnswerCache
 from modules.conditioning.embeddings import EmbeddingLibrary
 from modules.conditioning.encode import PromptEncoder
 from modules.control.shelf import ControlShelf
+from modules.enhance.captions import Captioner, captioners
 from modules.enhance.upscaler import Upscaler, Work, simple_upscalers
+from modules.enhance.upscalers.cache import EnlargedCache
 from modules.enhance.upscalers.known import missing
 from modules.generation.network_shelf import NetworkShelf, open_shelf
 from modules.imaging.resize import Upscale
@@ -24,6 +26,9 @@ from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.terms.errors import NotFound
 from modules.terms.registry import Registry
+
+if TYPE_CHECKING:
+    from modules.enhance.faces.restore import Faces
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class Tools:
     version: str | None = None
     answers: AnswerCache = field(default_factory=AnswerCache)
     upscalers: Registry[Upscaler] = field(default_factory=simple_upscalers)
+    enlarged: EnlargedCache = field(default_factory=EnlargedCache)
+    faces: Faces | None = None
+    captioners: Registry[Captioner] = field(default_factory=captioners)
     networks: NetworkShelf = field(default_factory=NetworkShelf)
     controls: ControlShelf = field(default_factory=ControlShelf)
 
@@ -59,6 +67,12 @@ class Tools:
         """What the upscaler of that name does with a picture. Raises: as `upscaler`."""
         upscaler = self.upscaler(name)
         return lambda image, scale: upscaler.enlarge(image, scale, work or Work(self.settings))
+
+    def face_repair(self) -> Faces:
+        """What finds and repairs faces. Raises: NotFound if these tools were made without."""
+        if self.faces is None:
+            raise NotFound("Faces cannot be repaired here: no folder for the weights of a face restorer was named.")
+        return self.faces
 
     def encoder(self, bundle: ModelBundle) -> PromptEncoder:
         """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""

@@ -51,6 +51,13 @@ def read_metadata(image: Image.Image) -> Metadata:
     return Metadata(text, items, image.size)
 
 
+def texts_in(image: Image.Image) -> dict[str, str]:
+    """Every text inside `image` by its name, the generation parameters under `PARAMETERS` wherever they were kept."""
+    metadata = read_metadata(image)
+    texts = {name: text for name, text in metadata.items.items() if name != "exif comment"}
+    return texts | ({PARAMETERS: metadata.text} if metadata.text else {})
+
+
 def _as_text(value: object) -> str:
     return value.decode("utf-8", errors="ignore") if isinstance(value, bytes) else str(value)
 

@@ -11,6 +11,7 @@ from modules.settings.store import Settings
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
+from modules.terms.extras import ExtrasRequest
 from modules.terms.request import GenerationRequest
 
 
@@ -40,7 +41,7 @@ class Studio(Protocol):
 
     def submit(
         self,
-        request: GenerationRequest,
+        request: GenerationRequest | ExtrasRequest,
         kind: str = "txt2img",
         *,
         client: str = "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -121,6 +121,54 @@ class GenerationAnswer(BaseModel):
     images: list[str] = Field(description="base64 without a prefix; a grid comes first")
     parameters: dict[str, Any]
     info: str = Field(description="JSON")
+
+
+class ExtrasBody(Body):
+    resize_mode: Literal[0, 1] = Field(0, description="0 by upscaling_resize, 1 to upscaling_resize_w x _h")
+    show_extras_results: bool = True
+    gfpgan_visibility: float = Field(0, ge=0, le=1)
+    codeformer_visibility: float = Field(0, ge=0, le=1)
+    codeformer_weight: float = Field(0, ge=0, le=1, description="0 changes faces most, 1 least.")
+    upscaling_resize: float = Field(2, gt=0)
+    upscaling_resize_w: int = Field(512, ge=1)
+    upscaling_resize_h: int = Field(512, ge=1)
+    upscaling_crop: bool = True
+    upscaler_1: str = "None"
+    upscaler_2: str = "None"
+    extras_upscaler_2_visibility: float = Field(0, ge=0, le=1)
+    upscale_first: bool = Field(False, description="Accepted; the settings say in which order steps run.")
+
+
+class ExtrasSingleBody(ExtrasBody):
+    image: str = ""
+
+
+class NamedPicture(Body):
+    data: str
+    name: str
+
+
+class ExtrasBatchBody(ExtrasBody):
+    imageList: list[NamedPicture]
+
+
+class ExtrasSingleAnswer(BaseModel):
+    html_info: str
+    image: str
+
+
+class ExtrasBatchAnswer(BaseModel):
+    html_info: str
+    images: list[str]
+
+
+class InterrogateBody(Body):
+    image: str = ""
+    model: str = "clip"
+
+
+class InterrogateAnswer(BaseModel):
+    caption: str
 
 
 class PngInfoBody(Body):

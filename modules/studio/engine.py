@@ -38,14 +38,21 @@ class Engine:
         """The tools for a job under `settings`. The first call imports torch and finds the device."""
         with self._lock:
             if self._tools is None:
+                from modules.enhance.faces.restore import Faces
+
                 self._tools = make_tools(self._studio)
                 self._picture_networks = make_picture_networks(self._studio, self._tools)
+                faces = Faces(self._picture_networks, self._studio.flags.face_folders)
+                self._tools = self._tools.with_(faces=faces)
             models = self._tools.models
             models.limit = int(settings["sd_checkpoints_limit"])
             models.vae_setting = settings["sd_vae"]
             models.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
-            upscalers = upscalers_of(self._studio, self._picture_networks)
-            return self._tools.with_(settings=settings, styles=self._studio.styles, upscalers=upscalers)
+            return self._tools.with_(
+                settings=settings,
+                styles=self._studio.styles,
+                upscalers=upscalers_of(self._studio, self._picture_networks),
+            )
 
     def warm_up(self) -> None:
         """Starts the engine and loads the chosen checkpoint, so that the first picture need not wait for either.

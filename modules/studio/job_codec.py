@@ -18,11 +18,12 @@ from typing import Any
 from PIL import Image
 
 from modules.terms.control import ControlUnit
+from modules.terms import extras
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 SCHEMA = 1
-REQUEST_TYPES: tuple[type, ...] = (GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit)
+REQUEST_TYPES: tuple[type, ...] = (GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, *extras.TYPES)
 
 PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 TIFF_MODES = frozenset({"I", "F", "CMYK", "LAB"})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Stop = Literal["interrupt", "skip", "cancel"]
-STEPPING = ("sampling", "upscaling")
+STEPPING = ("sampling", "upscaling", "faces")
 
 
 class JobWatch:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
+from modules.enhance.faces.known import RESTORERS
 from modules.generation import always_on
 from modules.studio.network_lists import embedding_names, embedding_rows
 from modules.terms.errors import NotFound
+from modules.terms.extras import STEP_NAMES
 
 if TYPE_CHECKING:
     from modules.studio.studio import Studio
@@ -150,6 +152,11 @@ def _realesrgan_models(studio: Studio) -> list[Row]:
     ]
 
 
+def _face_restorers(studio: Studio) -> list[Row]:
+    folders = {"Codeformer": studio.flags.codeformer_models_path, "GFPGAN": studio.flags.gfpgan_models_path}
+    return [{"name": one.name, "cmd_dir": str(folders[one.folder])} for one in RESTORERS]
+
+
 def _nothing(studio: Studio) -> list[Any]:
     return []
 
@@ -166,7 +173,8 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "loras": lambda studio: ["None", *studio.loras.names],
     "embeddings": lambda studio: embedding_names(studio.flags),
     "hypernetworks": lambda studio: ["None", *studio.hypernetworks.names],
-    "face_restorers": _nothing,
+    "face_restorers": lambda studio: [one.name for one in RESTORERS],
+    "postprocessing": lambda studio: list(STEP_NAMES),
 }
 DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "checkpoints": _checkpoints,
@@ -179,7 +187,7 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "hypernetworks": lambda studio: [
         {"name": info.name, "path": str(info.path)} for info in studio.hypernetworks.infos
     ],
-    "face_restorers": _nothing,
+    "face_restorers": _face_restorers,
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),

@@ -39,7 +39,8 @@ _GRID_FOLDERS = {"txt2img": "outdir_txt2img_grids", "img2img": "outdir_img2img_g
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, and how a file in it is named: `basename-` and a number, then the expanded `pattern` and `ending`."""
+    """A folder, and how a file in it is named: `basename-` and a number, then the expanded `pattern` and `ending`;
+    or `name` and `ending` alone, if there is a name."""
 
     folder: Path
     suffix: str = ".png"
@@ -47,6 +48,7 @@ class Place:
     basename: str = ""
     ending: str = ""
     in_subfolder: bool = False
+    name: str = ""
 
 
 class Outputs:
@@ -178,8 +180,8 @@ class Outputs:
         if place.in_subfolder:
             pattern = settings["directories_filename_pattern"] or "[prompt_words]"
             folder = folder.joinpath(*folder_names(expand(pattern, subject, self._spelling)))
-        decoration = expand(place.pattern, subject, self._spelling) + place.ending
-        if settings["save_images_add_number"] or not decoration:
+        decoration = (place.name or expand(place.pattern, subject, self._spelling)) + place.ending
+        if not place.name and (settings["save_images_add_number"] or not decoration):
             return self._write_numbered(folder, place.basename, decoration, suffix, data)
         name = file_name(decoration, NAME_BYTES - len(suffix) - 8)
         if settings["save_images_replace_action"] == "Replace":
@@ -187,6 +189,10 @@ class Outputs:
             self._write(path, data, replace=True)
             return path
         return self._write_unlike(folder, name, suffix, data)
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a text file beside a picture, in place of one that is there. Raises: WebuiError if that fails."""
+        self._write(path, text.encode("utf-8"), replace=True)
 
     def _write_numbered(self, folder: Path, basename: str, decoration: str, suffix: str, data: bytes) -> Path:
         with self._lock:

@@ -15,6 +15,7 @@ from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio import listings
 from modules.studio.engine import Engine
+from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
@@ -24,6 +25,7 @@ from modules.studio.outputs import Outputs
 from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.version import INFOTEXT_VERSION, VERSION
+from modules.terms.extras import ExtrasRequest
 from modules.terms.request import GenerationRequest
 
 
@@ -73,7 +75,7 @@ class Studio:
 
     def submit(
         self,
-        request: GenerationRequest,
+        request: GenerationRequest | ExtrasRequest,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -136,7 +138,8 @@ class Studio:
         self.library.close()
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
-        return run_generation(self, job, watch)
+        run = run_extras if isinstance(job.request, ExtrasRequest) else run_generation
+        return run(self, job, watch)
 
 
 def library_of(flags: Flags, hashes: HashCache) -> Library:
