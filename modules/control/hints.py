@@ -52,6 +52,8 @@ def resized(picture: Bytes, width: int, height: int) -> Bytes:
     """`picture` (h, w, 3 or 4) at that size: few colours do not mix, black and white stays so."""
     import cv2
 
+    if picture.shape[2] == 4:
+        picture = np.dstack([picture[..., :3], np.where(picture[..., 3] > 127, 255, 0).astype(np.uint8)])
     if picture.shape[:2] == (height, width):
         return picture
     colours = picture[..., :3]

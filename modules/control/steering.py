@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,10 @@ from torch.nn.functional import interpolate
 
 from modules.checkpoints.bundle import ModelBundle, Residuals
 from modules.control.network import Maps, SteeringNetwork
-from modules.diffusion.denoiser import Predictor
+from modules.diffusion.denoiser import Network, Predictor
 from modules.diffusion.guidance import Rows, Steered
+from modules.diffusion.tiled import TiledNetwork
+from modules.diffusion.windows import Window
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class Steerer:
             return (*self.layer_weights[:count], *[0.0] * (count - len(self.layer_weights)))
         return tuple(self.weight * soft for soft in (self.network.softness(count) if self.soft else (1.0,) * count))
 
+    def through(self, window: Window, size: tuple[int, int]) -> Steerer:
+        """The same for what shows through `window` of latents of that (height, width)."""
+        region = None if self.region is None else _cropped(self.region, window, size)
+        return replace(self, encoded=tuple(_cropped(one, window, size) for one in self.encoded), region=region)
+
     def _of(self, owners: Tensor) -> Maps:
         return tuple(one if len(one) == 1 else one[owners] for one in self.encoded)
 
@@ -70,6 +78,16 @@ class Steerer:
         if self.region is not None:
             one = one * interpolate(self.region.to(one), size=one.shape[-2:], mode="bilinear")
         return one.mean(dim=(2, 3), keepdim=True) if self.pooled else one
+
+
+def _cropped(maps: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+    """What shows through `window` of (…, H, W) that lies over latents of `size`, however fine it is."""
+    place = [slice(None)] * (maps.dim() - 2)
+    for span, length, cells in zip((window.rows, window.columns), size, maps.shape[-2:], strict=True):
+        count = math.ceil((span.end - span.start) * cells / length)
+        start = min(round(span.start * cells / length), cells - count)
+        place.append(slice(start, start + count))
+    return maps[tuple(place)]
 
 
 def _spread(maps: Tensor, places: Tensor, count: int) -> Tensor:
@@ -86,6 +104,10 @@ class SteeredNetwork:
     bundle: ModelBundle
     steerers: Sequence[Steerer]
     rows: Rows
+
+    def through(self, window: Window, size: tuple[int, int]) -> SteeredNetwork:
+        """See `diffusion.tiled.Placed`."""
+        return replace(self, steerers=[one.through(window, size) for one in self.steerers])
 
     def __call__(
         self, x: Tensor, timestep: Tensor, cross: Tensor, vector: Tensor | None = None, extra: Tensor | None = None
@@ -108,7 +130,12 @@ def steered(
         # A1111 counts a step when its first call has been answered, so the extension sees the step before.
         share = max(0, (call - 1) // calls_per_step) / steps
         acting = [one for one in steerers if one.acts_at(share)]
-        return replace(predictor, network=SteeredNetwork(bundle, acting, rows)) if acting else predictor
+        if not acting:
+            return predictor
+        network: Network = SteeredNetwork(bundle, acting, rows)
+        if isinstance(predictor.network, TiledNetwork):
+            network = replace(predictor.network, network=network)
+        return replace(predictor, network=network)
 
     return answering
 

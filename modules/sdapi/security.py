@@ -24,8 +24,8 @@ log = logging.getLogger("atelier.api")
 
 MAX_BODY = 256 << 20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-API_PATHS = ("/sdapi/", "/docs", "/redoc", "/openapi.json", "/api/")
-JSON_ONLY = ("/sdapi/", "/internal/")
+API_PATHS = ("/sdapi/", "/controlnet/", "/docs", "/redoc", "/openapi.json", "/api/")
+JSON_ONLY = ("/sdapi/", "/controlnet/", "/internal/")
 # Gradio runs inline scripts and builds functions from text; nothing needs another host.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "

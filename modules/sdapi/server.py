@@ -13,7 +13,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from modules.sdapi import extras_routes, generation_routes, job_routes, list_routes, progress_routes, studio_routes
+from modules.sdapi import (
+    control_routes,
+    extras_routes,
+    generation_routes,
+    job_routes,
+    list_routes,
+    progress_routes,
+    studio_routes,
+)
 from modules.sdapi.failures import add_handlers
 from modules.sdapi.needs import Studio
 from modules.sdapi.origins import Origins
@@ -37,7 +45,15 @@ def make_app(studio: Studio) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (generation_routes, extras_routes, progress_routes, job_routes, list_routes, studio_routes):
+    for room in (
+        generation_routes,
+        control_routes,
+        extras_routes,
+        progress_routes,
+        job_routes,
+        list_routes,
+        studio_routes,
+    ):
         app.include_router(room.routes(studio))
     add_handlers(app)
     _add_docs(app)

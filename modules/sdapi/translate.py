@@ -9,6 +9,7 @@ from PIL import Image
 
 from modules.generation.always_on import check_scripts
 from modules.generation.sampler_names import SamplerNames
+from modules.sdapi.control_units import control_units, is_controlnet
 from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
 from modules.sdapi.pasting import filled_from_infotext
@@ -106,6 +107,7 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
         disable_extra_networks=body.disable_extra_networks,
         settings=checked_overrides({**pasted, **(body.override_settings or {})}, studio.settings),
         script=_script(body, studio),
+        controls=control_units(body.alwayson_scripts, studio),
         scripts=_always_on(body.alwayson_scripts, studio),
     )
 
@@ -192,6 +194,8 @@ def _script(body: GenerationBody, studio: Studio) -> tuple[str, tuple[Any, ...]]
 def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:
     scripts: dict[str, tuple[Any, ...]] = {}
     for name, value in given.items():
+        if is_controlnet(name):
+            continue
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
             raise BadRequest(f"alwayson_scripts[{name!r}] must be an object with a list of args.")

@@ -97,6 +97,7 @@ def make_tools(studio: Studio) -> Tools:
     from modules.checkpoints.devices import DeviceWishes
     from modules.checkpoints.memory import Models
     from modules.conditioning.embeddings import EmbeddingLibrary
+    from modules.control.shelf import ControlShelf
     from modules.generation.network_shelf import NetworkShelf
     from modules.generation.tools import Tools
 
@@ -113,6 +114,7 @@ def make_tools(studio: Studio) -> Tools:
         styles=studio.styles,
         embeddings=EmbeddingLibrary([flags.embeddings_dir]),
         networks=NetworkShelf(studio.loras, studio.hypernetworks),
+        controls=ControlShelf(flags.control_folders, flags.controlnet_preprocessor_models_dir),
         version=studio.infotext_version,
     )
 

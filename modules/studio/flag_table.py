@@ -78,6 +78,10 @@ class Flags:
     scunet_models_path: Path = folder("models", "ScuNET", "folder of ScuNET models")
     swinir_models_path: Path = folder("models", "SwinIR", "folder of SwinIR models")
     clip_models_path: Path = folder("models", "CLIP", "folder of CLIP models for the interrogator", pending=True)
+    controlnet_dir: Path | None = value(None, "one more folder with ControlNet models, searched first")
+    controlnet_preprocessor_models_dir: Path = folder(
+        "models", "ControlNetPreprocessor", "folder of the networks that ControlNet preprocessors need"
+    )
     ui_config_file: Path = folder(
         "data", "ui-config.json", "file with the defaults of the page's controls", pending=True
     )
@@ -263,6 +267,11 @@ class Flags:
     @property
     def vae_folders(self) -> tuple[Path, ...]:
         return (*((self.vae_dir,) if self.vae_dir else ()), self.models_dir / "VAE")
+
+    @property
+    def control_folders(self) -> tuple[Path, ...]:
+        """Where ControlNet models are looked for, first the one the user named."""
+        return (*((self.controlnet_dir,) if self.controlnet_dir else ()), self.models_dir / "ControlNet")
 
     @property
     def upscaler_folders(self) -> tuple[Path, ...]:

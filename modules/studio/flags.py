@@ -26,7 +26,10 @@ class FlagParser(argparse.ArgumentParser):
 
     def __init__(self) -> None:
         # A1111 allows abbreviations (--lyco-dir for --lyco-dir-backcompat), and start files rely on it.
-        super().__init__(prog="webui.sh", allow_abbrev=True, argument_default=argparse.SUPPRESS)
+        # An extension may declare a flag that is built in here, as ControlNet's does; its declaration wins.
+        super().__init__(
+            prog="webui.sh", allow_abbrev=True, argument_default=argparse.SUPPRESS, conflict_handler="resolve"
+        )
         self.add_argument("-f", dest="_as_root", action="store_true", help=argparse.SUPPRESS)
         for entry in FIELDS.values():
             self._add_field(entry)
@@ -96,6 +99,7 @@ def parse_flags(
     # Any: argparse has converted each value to the type of its field.
     values: dict[str, Any] = {name: v for name, v in vars(given).items() if name in FIELDS}
     values |= {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
+    values |= {name: Path(v) for name, v in values.items() if isinstance(v, str) and "Path" in str(FIELDS[name].type)}
     for name in values:
         if why := FIELDS[name].metadata["obsolete"]:
             _say(f"{spelled(name)} does nothing: {why}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from modules.enhance.faces.known import RESTORERS
 from modules.generation import always_on
+from modules.studio import control_lists
 from modules.studio.network_lists import embedding_names, embedding_rows
 from modules.terms.errors import NotFound
 from modules.terms.extras import STEP_NAMES
@@ -175,6 +176,8 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "hypernetworks": lambda studio: ["None", *studio.hypernetworks.names],
     "face_restorers": lambda studio: [one.name for one in RESTORERS],
     "postprocessing": lambda studio: list(STEP_NAMES),
+    "control_models": lambda studio: control_lists.model_names(studio.flags),
+    "control_modules": lambda studio: control_lists.module_names(),
 }
 DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "checkpoints": _checkpoints,
@@ -191,6 +194,8 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
-    "scripts": lambda studio: always_on.rows(),
+    "scripts": lambda studio: [*always_on.rows(), *control_lists.script_rows()],
+    "control_models": lambda studio: control_lists.model_rows(studio.flags),
+    "control_modules": lambda studio: control_lists.module_rows(),
     "extensions": _nothing,
 }

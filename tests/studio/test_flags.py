@@ -145,11 +145,19 @@ def test_parts_on_the_cpu_are_a_list_in_lower_case() -> None:
 
 def test_extensions_add_flags() -> None:
     def preload(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--controlnet-dir", type=str, default="models/ControlNet")
+        parser.add_argument("--motion-dir", type=str, default="models/Motion")
         parser.add_argument("--controlnet-loglevel", default="INFO")
 
-    parsed = parse_flags(["--controlnet-dir", "/c"], {}, [preload])
-    assert parsed.extra == {"controlnet_dir": "/c", "controlnet_loglevel": "INFO"}
+    parsed = parse_flags(["--motion-dir", "/c"], {}, [preload])
+    assert parsed.extra == {"motion_dir": "/c", "controlnet_loglevel": "INFO"}
+
+
+def test_an_extension_may_declare_what_is_built_in() -> None:
+    def preload(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--controlnet-dir", type=str, default=None)
+
+    assert parse_flags(["--controlnet-dir", "/c"], {}, [preload]).control_folders[0] == Path("/c")
+    assert len(parse_flags([], {}, [preload]).control_folders) == 1
 
 
 @pytest.mark.parametrize("opening", [["--listen"], ["--share"], ["--server-name", "0.0.0.0"], ["--ngrok", "token"]])

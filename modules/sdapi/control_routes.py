@@ -1,0 +1,127 @@
+"""What the ControlNet extension serves beside A1111's API: its lists, and maps without a picture drawn from them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter
+from PIL import Image
+
+from modules.control.preprocessors import PREPROCESSORS
+from modules.sdapi.images import read_image
+from modules.sdapi.needs import Studio
+from modules.sdapi.schemas import Body
+from modules.terms.control import NONE
+from modules.terms.errors import BadRequest
+
+API_VERSION = 2
+# How many units the extension shows; requests may have any number.
+UNIT_COUNT = 3
+# Control type -> parts of file names that mean it, besides its own name.
+NAME_PARTS = {
+    "instructp2p": ("ip2p",),
+    "segmentation": ("seg",),
+    "normalmap": ("normal",),
+    "t2i-adapter": ("t2i_adapter", "t2iadapter", "t2ia"),
+    "openpose": ("densepose",),
+    "scribble": ("sketch",),
+    "tile": ("blur",),
+}
+
+
+class DetectBody(Body):
+    controlnet_module: str = "none"
+    controlnet_input_images: list[str] = []
+    controlnet_masks: list[str] = []
+    controlnet_processor_res: int = -1
+    controlnet_threshold_a: float = -1
+    controlnet_threshold_b: float = -1
+    low_vram: bool = False
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter(prefix="/controlnet", tags=["controlnet"])
+
+    @router.get("/version")
+    def version() -> dict[str, int]:
+        """The version of this interface."""
+        return {"version": API_VERSION}
+
+    @router.get("/settings")
+    def settings() -> dict[str, int]:
+        """How many units the page offers."""
+        return {"control_net_unit_count": UNIT_COUNT}
+
+    @router.get("/model_list")
+    def model_list(update: bool = True) -> dict[str, list[str]]:
+        """The control networks there are."""
+        return {"model_list": [str(row["name"]) for row in studio.details("control_models")]}
+
+    @router.get("/module_list")
+    def module_list(alias_names: bool = False) -> dict[str, Any]:
+        """The preprocessors, with their numbers. `works` is false for those that need a network that is not here."""
+        key = "label" if alias_names else "name"
+        rows = studio.details("control_modules")
+        detail = {row[key]: {"model_free": False, "works": row["works"], "sliders": row["sliders"]} for row in rows}
+        return {"module_list": list(detail), "module_detail": detail}
+
+    @router.get("/control_types")
+    def control_types() -> dict[str, Any]:
+        """Preprocessors and models by what they steer with."""
+        models = [NONE, *(str(row["name"]) for row in studio.details("control_models"))]
+        modules = studio.details("control_modules")
+        types = sorted({name for row in modules for name in row["types"]})
+        everything = control_type([str(row["label"]) for row in modules], models, "none", NONE)
+        return {"control_types": {"All": everything, **{name: _of_type(name, modules, models) for name in types}}}
+
+    @router.post("/detect")
+    def detect(body: DetectBody) -> dict[str, Any]:
+        """The maps that a preprocessor makes of pictures, in base64."""
+        preprocessor = PREPROCESSORS.find(body.controlnet_module)
+        if preprocessor is None:
+            raise BadRequest(f"Module not available: {body.controlnet_module!r}. See /controlnet/module_list.")
+        if not body.controlnet_input_images:
+            raise BadRequest("No image selected: send controlnet_input_images, a list of base64 pictures.")
+        masks = body.controlnet_masks
+        if preprocessor.takes_mask and len(masks) != len(body.controlnet_input_images):
+            raise BadRequest(f"Preprocessor {preprocessor.name} needs controlnet_masks, one for each picture.")
+        wish = preprocessor.wish(
+            body.controlnet_processor_res,
+            body.controlnet_threshold_a,
+            body.controlnet_threshold_b,
+            models=studio.flags.controlnet_preprocessor_models_dir,
+        )
+        images = []
+        for place, text in enumerate(body.controlnet_input_images):
+            pixels = np.asarray(read_image(text, studio.settings).convert("RGB"))
+            if preprocessor.takes_mask:
+                mask = read_image(masks[place], studio.settings).convert("L").resize(pixels.shape[1::-1])
+                pixels = np.dstack([pixels, np.asarray(mask)])
+            images.append(_encoded(preprocessor(pixels, wish)))
+        return {"images": images, "info": "Success"}
+
+    return router
+
+
+def control_type(modules: list[str], models: list[str], module: str, model: str) -> dict[str, Any]:
+    return {"module_list": modules, "model_list": models, "default_option": module, "default_model": model}
+
+
+def _of_type(name: str, modules: list[dict[str, Any]], models: list[str]) -> dict[str, Any]:
+    parts = (name.lower(), *NAME_PARTS.get(name.lower(), ()))
+    fitting = [model for model in models if model == NONE or any(part in model.lower() for part in parts)]
+    own = [row for row in modules if name in row["types"]]
+    first = next((str(row["label"]) for row in own if row["first"]), "none")
+    # Version 1.1 of the networks is the one to take where there are several.
+    preferred = next((model for model in fitting if "11" in model.partition("[")[0]), (*fitting, NONE, NONE)[1])
+    labels = ["none", *(str(row["label"]) for row in own if row["label"] != "none")]
+    return control_type(labels, fitting, first, preferred)
+
+
+def _encoded(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
