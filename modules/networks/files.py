@@ -6,6 +6,7 @@ Safetensors are mapped, so that tensors which nobody uses are never read; pickle
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLOCK = 1 << 20
+MAX_HEADER_BYTES = 100_000_000  # the cap of the safetensors reference reader
 Stamp = tuple[int, int]
 
 
@@ -30,16 +32,22 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
-    """What a safetensors file says of itself; nothing for other files and for damaged ones. Needs no torch."""
-    from safetensors import SafetensorError, safe_open
+    """What a safetensors file says of itself; nothing for other files and for damaged ones. Needs no torch.
 
+    Only that part of the header is parsed: the rest takes nine tenths of the time, which counts with 10,000 files.
+    """
     if path.suffix != ".safetensors":
         return {}
     try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= MAX_HEADER_BYTES else b""
+        _, marker, rest = header.partition(b'"__metadata__"')
+        text = rest.decode("utf-8").lstrip().removeprefix(":").lstrip()
+        found = json.JSONDecoder().raw_decode(text)[0] if marker else {}
+    except (OSError, ValueError):
         return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

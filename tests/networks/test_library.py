@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from modules.networks.files import content_hash, read_tensors
+from modules.networks.files import content_hash, read_metadata, read_tensors
 from modules.networks.library import NetworkLibrary
 from modules.networks.network import read_network
 from modules.networks.reader import Reader
@@ -99,6 +99,19 @@ def test_listing_reads_no_header_and_rows_tell_what_the_file_says(tmp_path: Path
 class Code:
     def __reduce__(self) -> tuple[object, ...]:
         return print, ("ran",)
+
+
+def test_metadata_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    said = {"ss_output_name": 'a "__metadata__" name', "ss_tag_frequency": json.dumps({"ä": {"1girl": 3}})}
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    for entries in ({"__metadata__": said, "x": tensor}, {"x": tensor, "__metadata__": said}):
+        for separators in ((",", ":"), (", ", " : ")):
+            header = json.dumps(entries, separators=separators).encode()
+            path = tmp_path / "a.safetensors"
+            path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+            assert read_metadata(path) == said
+    path.write_bytes(path.read_bytes()[:90])
+    assert read_metadata(path) == {}
 
 
 def test_bad_files_get_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
