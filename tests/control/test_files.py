@@ -17,7 +17,15 @@ from modules.control.network import Adapter, ControlNet
 from modules.terms.errors import BadRequest, NotFound, UnknownFile
 from tests.checkpoints.original_layout import tiny_sd1
 from tests.control.conftest import Steered
-from tests.control.written import original_adapter_tensors, original_tensors, tiny_adapter, tiny_controlnet, write
+from tests.control.written import (
+    normal,
+    original_adapter_tensors,
+    original_tensors,
+    tiny_adapter,
+    tiny_controlnet,
+    uniform,
+    write,
+)
 
 SAME_CONTROLNET = ("tiny_canny", "tiny_bare", "tiny_diffusers", "tiny_lora")
 XL = {
@@ -48,8 +56,8 @@ def test_a_controlnet_says_the_same_in_every_layout(steered: Steered, bundle: Mo
     network = load_control(steered.library.find(name), bundle)
     assert isinstance(network, ControlNet)
     assert network.pixels_per_latent == 8
-    hint, x = torch.rand(1, 3, 64, 96), torch.randn(2, 4, 8, 12)
-    timestep, cross = torch.tensor([500.0, 10.0]), torch.randn(2, 77, 32)
+    hint, x = uniform(1, 3, 128, 128), normal(2, 4, 16, 16)
+    timestep, cross = torch.tensor([500.0, 10.0]), normal(2, 77, 32)
     found = network.maps(network.encode(hint), x, timestep, cross, None)
     down, middle = steered.controlnet(x, timestep, cross, hint, return_dict=False)
     for ours, theirs in zip(found, (*down, middle), strict=True):
@@ -103,7 +111,7 @@ def test_adapters_are_read_in_both_layouts(
 def test_an_adapter_says_the_same_in_every_layout(steered: Steered, bundle: ModelBundle, name: str) -> None:
     network = load_control(steered.library.find(name), bundle)
     assert isinstance(network, Adapter)
-    hint = torch.rand(1, 3, 64, 128)
+    hint = uniform(1, 3, 64, 128)
     for ours, theirs in zip(network.encode(hint), steered.adapter(hint), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -120,7 +128,7 @@ def test_a_difference_is_added_to_the_checkpoint(steered: Steered, bundle: Model
     less = {key: value - own[key] if key.startswith(shared) else value for key, value in whole.items()}
     path = write(tmp_path / "difference.safetensors", {**less, "difference": torch.tensor([])})
     network = load_control(info_of(path), bundle)
-    hint, x, cross = torch.rand(1, 3, 64, 64), torch.randn(1, 4, 8, 8), torch.randn(1, 77, 32)
+    hint, x, cross = uniform(1, 3, 128, 128), normal(1, 4, 16, 16), normal(1, 77, 32)
     found = network.maps(network.encode(hint), x, torch.tensor([100.0]), cross, None)
     down, middle = steered.controlnet(x, torch.tensor([100.0]), cross, hint, return_dict=False)
     torch.testing.assert_close(found[-1], middle, atol=2e-5, rtol=1e-4)

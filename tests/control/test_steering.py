@@ -14,9 +14,10 @@ from modules.control.steering import steered as steered_answers
 from modules.diffusion.denoiser import Predictor
 from modules.diffusion.guidance import GuidanceSettings, Guided, Rows, Texts
 from tests.control.conftest import Steered
+from tests.control.written import normal, uniform
 
-X, TIME, CROSS = torch.randn(4, 4, 8, 16), torch.tensor([500.0, 400.0, 30.0, 2.0]), torch.randn(4, 77, 32)
-HINT = torch.rand(1, 3, 64, 128)
+X, TIME, CROSS = normal(4, 4, 8, 16), torch.tensor([500.0, 400.0, 30.0, 2.0]), normal(4, 77, 32)
+HINT = uniform(1, 3, 64, 128)
 ROWS = Rows((0, 1, 0, 1), (True, True, False, False), Texts(CROSS, None), None)
 
 
@@ -62,7 +63,7 @@ def test_zero_outputs_change_no_bit(steered: Steered, bundle: ModelBundle) -> No
 
 
 def test_units_add_up(steered: Steered, bundle: ModelBundle) -> None:
-    other = torch.rand(1, 3, 64, 128)
+    other = uniform(1, 3, 64, 128, seed=5)
     one, two = steerer(steered, bundle, "tiny_canny", weight=0.5), steerer(steered, bundle, "tiny_canny", hint=other)
     adapter = steerer(steered, bundle, "t2iadapter_tiny")
     sums = tuple(0.5 * a + b for a, b in zip(maps_of(steered), maps_of(steered, other), strict=True))
@@ -112,7 +113,7 @@ def test_a_region_confines_the_maps(steered: Steered, bundle: ModelBundle) -> No
 
 
 def test_pictures_of_a_batch_may_have_hints_of_their_own(steered: Steered, bundle: ModelBundle) -> None:
-    hints = torch.rand(2, 3, 64, 128)
+    hints = uniform(2, 3, 64, 128)
     expected = by_diffusers(steered, maps_of(steered, hints[[0, 1, 0, 1]]))
     torch.testing.assert_close(
         answer(bundle, steerer(steered, bundle, "tiny_canny", hint=hints)), expected, atol=1e-4, rtol=1e-4

@@ -18,6 +18,16 @@ from tests.checkpoints.original_layout import unet_key
 EYE = "controlnet_cond_embedding."
 
 
+def normal(*shape: int, seed: int = 1) -> Tensor:
+    """The same noise in every run."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def uniform(*shape: int, seed: int = 2) -> Tensor:
+    """The same numbers between 0 and 1 in every run."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
 def tiny_controlnet(unet: UNet2DConditionModel, *, seed: int = 3, zero: bool = False) -> ControlNetModel:
     """A random ControlNet of `unet`'s shape; `zero`: its outputs are what training begins with."""
     with torch.random.fork_rng(devices=[]):
