@@ -29,11 +29,22 @@ POSTPROCESSING = "postprocessing"
 
 @dataclass
 class Saved:
-    """What has been written so far: rows for the record, every file, and what was done to the last picture."""
+    """What has been written so far: rows for the record, every file, and what was done to the last picture.
+
+    origins: name of a file -> number of the picture that goes by it: two called alike must not overwrite each other.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     files: list[SavedFile] = field(default_factory=list)
     said: str = ""
+    origins: dict[str, int] = field(default_factory=dict)
+
+    def name_for(self, made: Postprocessed) -> str:
+        """The name of the file that `made` was made of, with a number if another one of the job had it."""
+        name, again = made.name, 1
+        while self.origins.setdefault(name.lower(), made.number) != made.number:
+            name, again = f"{made.name}-{again}", again + 1
+        return name
 
 
 def run_extras(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
@@ -75,6 +86,7 @@ def _save(
     saved: Saved,
     unsaved: Path | None,
 ) -> None:
+    made = dataclasses.replace(made, name=saved.name_for(made) if made.name else "")
     place = place_of(made, request, outputs, settings)
     if unsaved is not None:
         place = dataclasses.replace(place, folder=unsaved, name=f"{len(saved.rows):05}")
