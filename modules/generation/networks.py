@@ -80,9 +80,9 @@ class PassNetworks:
         for key, value in applied.recorded.items():
             before = session.extra.get(key) if again else None
             entries = dict.fromkeys([*(before or "").split(", "), *(value or "").split(", ")])
-            session.extra[key] = ", ".join(filter(None, entries)) or None
+            set_or_drop(session.extra, key, ", ".join(filter(None, entries)))
         if not again:
-            session.extra["TI hashes"] = applied.inversion_hashes(texts, session.settings)
+            set_or_drop(session.extra, "TI hashes", applied.inversion_hashes(texts, session.settings))
 
 
 class AppliedNetworks:
@@ -189,6 +189,14 @@ class Timetable:
         """Brings the model into its own state."""
         self._acting = ()
         self._undo.close()
+
+
+def set_or_drop(entries: dict[str, Any], key: str, value: str | None) -> None:
+    """What an earlier batch said is not true of this one: no value takes the entry away."""
+    if value:
+        entries[key] = value
+    else:
+        entries.pop(key, None)
 
 
 def joined(entries: Iterable[str]) -> str | None:
