@@ -57,8 +57,7 @@ def enlarged(piece: Piece, asked: Upscaling, name: str, tools: Tools, work: Work
         entries["Postprocess upscale by"] = asked.scale
         if 0 < asked.max_side < max(image.size) * asked.scale:
             entries["Max side length"] = asked.max_side
-            limited = limited_size(image.width * asked.scale, image.height * asked.scale, asked.max_side)
-            scale = max(limited[0] / image.width, limited[1] / image.height)
+            scale = limited_scale(image.width, image.height, asked.max_side)
     larger = tools.enlarged.get(image, name, scale, work.settings, lambda: tools.enlarge(name, work)(image, scale))
     if crop:
         sheet = Image.new("RGB", size)
@@ -68,11 +67,14 @@ def enlarged(piece: Piece, asked: Upscaling, name: str, tools: Tools, work: Work
     return replace(piece, image=larger, entries=entries)
 
 
-def limited_size(width: float, height: float, limit: int) -> tuple[int, int]:
-    """The proportions of `width` x `height` with `limit` as the longer side."""
-    if height > width:
-        return round(limit * width / height), limit
-    return limit, round(limit * height / width)
+def limited_scale(width: int, height: int, limit: int) -> float:
+    """The factor that makes `limit` of the longer side.
+
+    As in A1111 both sides are rounded first and the larger factor counts, unless that goes beyond the limit.
+    """
+    longer, shorter = max(width, height), min(width, height)
+    scale = max(limit / longer, round(limit * shorter / longer) / shorter)
+    return scale if int(longer * scale) // 8 * 8 <= limit else limit / longer
 
 
 UPSCALE = Step("Upscale", 1000, wanted, upscale)
