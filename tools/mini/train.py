@@ -38,10 +38,10 @@ class Recipe:
     seed: int = 0
     vae_steps: int = 500
     vae_batch: int = 16  # pieces of 32 x 32 pixels; the same number of pixels later, in larger pieces
-    decoder_steps: int = 300
+    decoder_steps: int = 480
     text_steps: int = 600
     text_batch: int = 48
-    unet_steps: int = 3600
+    unet_steps: int = 2700
     unet_batch: int = 24  # divided among the workers
     unet_rate: float = 1e-3
     scenes_at_first: int = 2400
@@ -221,7 +221,8 @@ def main() -> None:
     polish_decoder(recipe, folder, encoder)
     if options.file:
         networks, steps = networks_so_far(folder)
-        export.write(networks, options.file, {"steps": str(steps), "size": str(recipe.size)})
+        about = {"steps": str(steps), "size": str(recipe.size), preview.KEY: preview.latent_rgb(networks.vae, recipe.size)}
+        export.write(networks, options.file, about)
 
 
 if __name__ == "__main__":
