@@ -11,6 +11,7 @@ from PIL import Image
 from modules.checkpoints.bundle import ModelBundle
 from modules.generation.always_on import SoftInpainting
 from modules.generation.describe import describe
+from modules.generation.faces import wants_faces, with_faces
 from modules.generation.passes import Drawn
 from modules.generation.plan import Batch, PlannedImage
 from modules.generation.session import Session
@@ -22,6 +23,7 @@ from modules.imaging.masks import Box, composite, overlay_of, paste_back, uncrop
 from modules.terms.result import GeneratedImage, ImageKind
 
 BEFORE_HIRES = "-before-highres-fix"
+BEFORE_FACES = "-before-face-restoration"
 BEFORE_COLOURS = "-before-color-correction"
 
 
@@ -29,6 +31,7 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
     """Adds the batch's pictures, finished and described, to the session."""
     model = model_description(session.bundle, session.tools)
     covers = covers_of(prepared, drawn, session)
+    faces = wants_faces(session)
     pictures = session.controls.finished(drawn.pictures) if session.controls else drawn.pictures
     for place, (planned, picture) in enumerate(zip(batch.images, pictures, strict=True)):
 
@@ -39,6 +42,11 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
         cover = covers[place] if covers else None
         if drawn.before:
             add(drawn.before[place], "before", BEFORE_HIRES)
+        repaired = with_faces(picture, (batch.index + 1) * session.passes_per_batch, session) if faces else None
+        if repaired is not None:
+            if session.settings["save_images_before_face_restoration"]:
+                add(picture, "before", BEFORE_FACES)
+            picture = repaired
         if prepared is not None and prepared.targets:
             if session.settings["save_images_before_color_correction"]:
                 add(laid_back(picture, cover), "before", BEFORE_COLOURS)

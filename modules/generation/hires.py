@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from modules.checkpoints.bundle import ModelBundle
 from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
+from modules.generation.tools import Tools
 from modules.imaging.resize import resize
 from modules.terms.request import Hires
 
@@ -81,6 +82,12 @@ def enlarge(
     upscale = session.enlarge(hires.upscaler, number)
     pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(onto.device)
     return cut(onto.encode_image(pixels), target)
+
+
+def check_upscaler(hires: Hires | None, tools: Tools) -> None:
+    """Raises: NotFound now, not after the first pass, if the upscaler is not there."""
+    if hires is not None and hires.upscaler not in LATENT_MODES:
+        tools.upscaler(hires.upscaler)
 
 
 def cut(latents: Tensor, target: Target) -> Tensor:

@@ -7,6 +7,7 @@ from modules.diffusion.sampler import resolve
 from modules.generation.always_on import check_scripts
 from modules.generation.controls import controlled
 from modules.generation.finish import finish, model_description
+from modules.generation.hires import check_upscaler
 from modules.generation.network_request import with_networks_of_settings
 from modules.generation.passes import draw
 from modules.generation.plan import plan_batches
@@ -33,6 +34,7 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     settings = tools.settings.with_flat(request.settings)
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
     plan = with_networks_of_settings(plan, settings, tools.networks.loras, tools.networks.hypernetworks)
+    check_upscaler(request.hires, tools)
     watch(Progress("loading", batches=len(plan.batches)))
     checkpoint, note = chosen_checkpoint(request, settings, tools)
     with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:

@@ -64,6 +64,10 @@ class Faces:
                 work.done(number + 1, len(faces))
         return Image.fromarray(picture)
 
+    def unload(self, name: str) -> None:
+        """Drops the network of that restorer from memory."""
+        self.networks.unload(restorer_called(name).file_in(self.folders))
+
     def _detect(self, picture: Pixels) -> list[Face]:
         if self.detector is not None:
             return self.detector(picture)
