@@ -22,7 +22,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, distributed, nn
 from transformers import CLIPTextModel
 
-from tools.mini import diffusion, export, scenes, vae
+from tools.mini import diffusion, export, preview, scenes, vae
 from tools.mini.cache import LatentCache
 from tools.mini.networks import build_text_encoder, build_unet
 from tools.mini.reading import Reader, captioned
@@ -221,7 +221,8 @@ def main() -> None:
     polish_decoder(recipe, folder, encoder)
     if options.file:
         networks, steps = networks_so_far(folder)
-        about = {"steps": str(steps), "size": str(recipe.size), preview.KEY: preview.latent_rgb(networks.vae, recipe.size)}
+        about = {"steps": str(steps), "size": str(recipe.size)}
+        about[preview.KEY] = preview.latent_rgb(networks.vae, recipe.size)
         export.write(networks, options.file, about)
 
 
