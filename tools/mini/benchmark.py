@@ -19,6 +19,7 @@ from PIL import Image
 
 from tools.mini import captions, check, diffusion, export, scenes
 
+LEAST = {"colour": 0.95, "sky": 0.95, "ground": 0.95, "kind": 0.70}  # what a model must reach to be shipped
 ASKED = ("colour", "sky", "ground", "kind", "count", "position", "size")
 
 
@@ -68,21 +69,24 @@ def obedience(draw: Draw, count: int = 300) -> Score:
     return score
 
 
-def negative_effect(draw: Draw, pictures: int = 12) -> tuple[float, float]:
-    """Share of night skies when the prompt names no sky: without, and with "night" as negative prompt. Should fall."""
-    prompts = ["a red house on the grass", "a yellow star above the snow", "two green trees on the sand"]
+def negative_effect(draw: Draw, pictures: int = 12) -> list[float]:
+    """Brightness of the sky when the prompt names none; negative prompt: "day", nothing, "night". Should rise."""
+    prompts = ("a red house on the grass", "a yellow star above the sand", "two green trees on the grass")
 
-    def nights(negative: str) -> float:
-        seen = [check.look(draw(prompts[i % 3], i, negative)).sky for i in range(pictures)]
-        return seen.count("night") / pictures
+    def brightness(negative: str) -> float:
+        drawn = [draw(prompts[i % 3], i, negative).convert("L") for i in range(pictures)]
+        return float(np.mean([np.asarray(picture, float)[: picture.height // 12].mean() for picture in drawn]))
 
-    return nights(""), nights("night sky, night")
+    return [brightness(negative) for negative in ("day sky, day", "", "night sky, night")]
 
 
 def emphasis_effect(draw: Draw, pictures: int = 8) -> list[float]:
-    """Redness of a heart that is asked to be red and blue, with red at 0.6, 1 and 1.6. Should rise."""
-    prompt = "a (red:{}) blue heart on the grass in the daytime"
-    return [_mean_redness(draw, prompt.format(weight), pictures) for weight in (0.6, 1.0, 1.6)]
+    """Redness of things tagged as red and as blue, with red at 0.4, 1 and 1.6. Should rise."""
+    prompts = ("(red:{}), blue, star, snow, night", "heart, (red:{}), blue, grass, day")
+    return [
+        float(np.mean([_mean_redness(draw, prompt.format(weight), pictures) for prompt in prompts]))
+        for weight in (0.4, 1.0, 1.6)
+    ]
 
 
 def editing_effect(draw: Draw, pictures: int = 8) -> list[float]:

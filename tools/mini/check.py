@@ -38,8 +38,7 @@ def look(picture: Image.Image) -> Seen:
     """Find sky, ground and things in a picture of any size."""
     pixels = np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX), float)
     sky, ground = _surroundings(pixels)
-    empty = np.asarray(scenes.empty(sky, ground, SIDE), float)
-    standing_out = np.linalg.norm(pixels - empty, axis=-1) > _CONTRAST
+    standing_out = np.linalg.norm(pixels - _expected(pixels, sky, ground), axis=-1) > _CONTRAST
     things = _things(standing_out)
     if not things:
         return Seen(sky, ground, None, None, 0, None, None)
@@ -67,6 +66,16 @@ def _surroundings(pixels: Floats) -> tuple[str, str]:
     # The ground takes on the light of the sky, so it is compared under this sky only.
     ground = min(scenes.GROUNDS, key=lambda name: float(np.linalg.norm(known[sky, name][1] - here[1])))
     return sky, ground
+
+
+def _expected(pixels: Floats, sky: str, ground: str) -> Floats:
+    """The scene without things, tinted as this picture's sky and ground are: a paler night is no thing."""
+    empty: Floats = np.asarray(scenes.empty(sky, ground, SIDE), float)
+    horizon = round(scenes.HORIZON * SIDE)
+    expected = np.array(empty)
+    for part, strip in ((slice(0, horizon), slice(2, 10)), (slice(horizon, SIDE), slice(-9, -2))):
+        expected[part] += np.median((pixels - empty)[strip].reshape(-1, 3), axis=0)
+    return expected
 
 
 def _things(standing_out: Mask) -> list[Mask]:

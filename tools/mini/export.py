@@ -63,6 +63,7 @@ def write(networks: Networks, file: Path, about: Mapping[str, str] | None = None
     """Write the checkpoint; a reader sees the old file or the new one, never half of one."""
     part = file.with_suffix(".part")
     save_file(file_tensors(networks), part, metadata={"format": "pt", **(about or {})})
+    part.chmod(0o644)  # safetensors writes files that only their owner can read
     part.replace(file)
 
 

@@ -1,50 +1,23 @@
-"""The text encoder, the UNet and the tokenizer: SD 1.x in small."""
+"""The text encoder and the UNet: SD 1.x in small."""
 
 from __future__ import annotations
-
-import gzip
-import importlib.util
-from functools import lru_cache
-from pathlib import Path
-from typing import cast
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from modules.conditioning.tokenizer import clip_tokenizer
 
 TOKENS, BOS, EOS = 77, 49406, 49407
 TEXT_WIDTH, TEXT_LAYERS = 128, 4
 UNET_CHANNELS = (64, 128, 128, 128)
 
 
-@lru_cache(maxsize=1)
-def clip_tokenizer() -> CLIPTokenizer:
-    """CLIP's tokenizer with its full vocabulary, made from the merges that the open_clip package carries."""
-    spec = importlib.util.find_spec("open_clip")  # found, not imported: the import would cost seconds
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("The package open_clip_torch is missing: pip install open_clip_torch")
-    with gzip.open(Path(spec.origin).parent / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
-        lines = file.read().split("\n")[1 : 49152 - 256 - 2 + 1]
-    merges = [cast(tuple[str, str], tuple(line.split())) for line in lines]
-    letters = _byte_letters()
-    words = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]
-    words += ["<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges)  # type: ignore[arg-type]  # declared for files only
-
-
-def _byte_letters() -> list[str]:
-    """The printable letter that stands for each byte, in the order of CLIP's vocabulary."""
-    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in plain]
-    return [chr(byte) for byte in plain] + [chr(256 + number) for number in range(len(others))]
-
-
 def tokenize(captions: list[str]) -> Tensor:
     """(len(captions), 77) int64: start, words, end, and ends up to 77, as SD 1.x pads."""
-    rows = clip_tokenizer()(captions, padding="max_length", max_length=TOKENS, truncation=True)["input_ids"]
-    return torch.tensor(rows)
+    rows = [clip_tokenizer().encode(caption)[: TOKENS - 2] for caption in captions]
+    return torch.tensor([[BOS, *row, *[EOS] * (TOKENS - 1 - len(row))] for row in rows])
 
 
 def build_text_encoder() -> CLIPTextModel:

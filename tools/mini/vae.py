@@ -42,7 +42,7 @@ def give_colours_a_path(vae: AutoencoderKL) -> None:
     the colours past every residual block, and never learn. GroupNorm would take the absolute colour from them; they
     reach the last norm so small that its epsilon, not their variance, sets the scale. silu(x) - silu(-x) = x undoes
     the activation.
-    Without it a thousand steps went by before blue was blue.
+    Without it colours were still wrong after seven hundred steps.
     """
     tiny = 1e-4
     gain = 1e-6**0.5 / tiny  # undoes what the last norm's epsilon of 1e-6 does to such values
