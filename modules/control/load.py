@@ -82,9 +82,10 @@ def _check_fit(
 ) -> None:
     unet = bundle.blueprint.unet.config
     differences = []
-    # A light adapter names one width less than it has levels.
-    if list(unet["block_out_channels"])[: len(widths)] != list(widths):
-        differences.append(f"its levels are {list(widths)} wide, the checkpoint's {list(unet['block_out_channels'])}")
+    levels = list(unet["block_out_channels"])
+    # A light adapter names one width less than it has levels; one for SDXL has one for the middle, too.
+    if [*levels, levels[-1]][: len(widths)] != list(widths):
+        differences.append(f"its levels are {list(widths)} wide, the checkpoint's {levels}")
     if context is not None and context != bundle.context_width:
         differences.append(f"it reads {context} numbers per word, the checkpoint {bundle.context_width}")
     if vector is not None and vector != unet["projection_class_embeddings_input_dim"]:

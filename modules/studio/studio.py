@@ -110,6 +110,7 @@ class Studio:
     def unload(self) -> None:
         """Drops every model from memory, once the job that uses one has ended."""
         self.engine.when_started(lambda tools: tools.models.unload())
+        self.engine.when_started(lambda tools: tools.controls.drop())
         self.engine.unload_networks()
 
     def reload(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,8 @@ from modules.control.steering import SteeredNetwork, Steerer
 from modules.control.steering import steered as steered_answers
 from modules.diffusion.denoiser import Predictor
 from modules.diffusion.guidance import GuidanceSettings, Guided, Rows, Texts
+from modules.diffusion.tiled import TiledNetwork, WindowPlan
+from modules.diffusion.windows import Span, Window
 from tests.control.conftest import Steered
 from tests.control.written import normal, uniform
 
@@ -170,3 +174,33 @@ def test_guidance_tells_whose_rows_they_are(bundle: ModelBundle, batch_negative:
     guided(X[:2], torch.tensor([3.0, 3.0]))
     told = [pair for rows in heard for pair in zip(rows.owners, rows.prompted, strict=True)]
     assert told == [(0, True), (0, True), (1, True), (0, False), (1, False)]
+
+
+@pytest.mark.parametrize("name", ["tiny_canny", "t2iadapter_tiny"])
+def test_what_shows_through_a_window_is_steered_by_its_part_of_the_hint(
+    steered: Steered, bundle: ModelBundle, name: str
+) -> None:
+    hint = uniform(1, 3, 128, 128, seed=9)
+    part = Window(Span(8, 16), Span(0, 8))
+    through = steerer(steered, bundle, name, hint=hint).through(part, (16, 16))
+    alone = steerer(steered, bundle, name, hint=hint[..., 64:, :64])
+    assert [seen.shape for seen in through.encoded] == [own.shape for own in alone.encoded]
+    # Far from the window's edge, beyond which the part alone sees nothing.
+    torch.testing.assert_close(through.encoded[0][..., 6:, :2], alone.encoded[0][..., 6:, :2], atol=1e-5, rtol=1e-4)
+
+
+def test_a_window_over_everything_changes_nothing(steered: Steered, bundle: ModelBundle) -> None:
+    one = steerer(steered, bundle, "tiny_canny", region=torch.ones(1, 1, 64, 128))
+    whole = replace(bundle.predictor, network=TiledNetwork(bundle.predict, WindowPlan(64, 8)))
+    assert torch.equal(steered_by(whole, bundle, one, 1)(ROWS, 0).network(X, TIME, CROSS), answer(bundle, one))
+
+
+def test_every_window_is_steered_by_its_own_part(steered: Steered, bundle: ModelBundle) -> None:
+    one, other = steerer(steered, bundle, "tiny_canny"), steerer(steered, bundle, "tiny_canny", hint=1 - HINT)
+    halves = replace(bundle.predictor, network=TiledNetwork(bundle.predict, WindowPlan(8, 0)))
+    found = steered_by(halves, bundle, one, 1)(ROWS, 0).network(X, TIME, CROSS)
+    for columns in (Span(0, 8), Span(8, 16)):
+        part = Window(Span(0, 8), columns)
+        alone = SteeredNetwork(bundle, [one.through(part, (8, 16))], ROWS)(part.of(X), TIME, CROSS)
+        torch.testing.assert_close(part.of(found), alone, atol=1e-5, rtol=1e-4)
+    assert (steered_by(halves, bundle, other, 1)(ROWS, 0).network(X, TIME, CROSS) - found).abs().max() > 1e-3
