@@ -15,6 +15,7 @@ from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.library import CheckpointInfo, VaeInfo
 from modules.checkpoints.sidecar import PredictionName
 from modules.checkpoints.sizes import PictureFacts, with_facts
+from modules.checkpoints.vae_tiles import VaeTiles, in_tiles
 from modules.conditioning.clip import ClipEncoder
 from modules.conditioning.conditioning import Conditioning, Scheduled
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
@@ -158,35 +159,41 @@ class ModelBundle:
         return replace(scheduled, entries=tuple((until, complete(one)) for until, one in scheduled.entries))
 
     @torch.no_grad()
-    def encode_image(self, pixels: Tensor, *, scaled: bool = True) -> Tensor:
+    def encode_image(self, pixels: Tensor, *, scaled: bool = True, tiles: VaeTiles | None = None) -> Tensor:
         """Latents of `pixels` (B, 3, H, W) in [-1, 1], each picture by itself: (B, C, H / downscale, W / downscale).
 
         The mean of the posterior, so that the same picture gives the same latents. `scaled` False leaves the VAE's own
-        units, which edit models want. Raises: BrokenResult.
+        units, which edit models want. tiles: how it is cut; None: not at all. Raises: BrokenResult.
         """
-        means = [self._encoded(one) for one in pixels.split(1)]
-        latents = torch.cat(means).float()
+        means = [self._encoded(one, tiles) for one in pixels.split(1)]
+        latents = torch.cat(means).float().to(self.device)
         return self.latent.to_network(latents) if scaled else latents
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, *, tiles: VaeTiles | None = None) -> Tensor:
         """Pixels (B, 3, H, W), float32, about [-1, 1] (not clamped), one picture at a time. Raises: BrokenResult."""
-        return torch.cat([self._decoded(one) for one in self.latent.to_vae(latents).split(1)])
+        return torch.cat([self._decoded(one, tiles) for one in self.latent.to_vae(latents).split(1)])
 
-    def _encoded(self, pixels: Tensor) -> Tensor:
+    def _encoded(self, pixels: Tensor, tiles: VaeTiles | None) -> Tensor:
         def run(given: Tensor) -> Tensor:
             moments: Tensor = self.vae.encode(given).latent_dist.mean
             return moments
 
-        return self._in_vae_precision(run, pixels, "encoding")
+        def cut(given: Tensor) -> Tensor:
+            return in_tiles(run, self.vae.encoder, given, tiles or VaeTiles(), self.latent.downscale, decodes=False)
 
-    def _decoded(self, z: Tensor) -> Tensor:
+        return self._in_vae_precision(cut if tiles else run, pixels, "encoding")
+
+    def _decoded(self, z: Tensor, tiles: VaeTiles | None) -> Tensor:
         def run(given: Tensor) -> Tensor:
             (pixels,) = self.vae.decode(given, return_dict=False)
             result: Tensor = pixels
             return result
 
-        return self._in_vae_precision(run, z, "decoding").float()
+        def cut(given: Tensor) -> Tensor:
+            return in_tiles(run, self.vae.decoder, given, tiles or VaeTiles(), self.latent.downscale, decodes=True)
+
+        return self._in_vae_precision(cut if tiles else run, z, "decoding").float()
 
     def _in_vae_precision(self, run: Callable[[Tensor], Tensor], given: Tensor, verb: str) -> Tensor:
         """`run` in the VAE's number format; where that overflows, in float32 from then on, as A1111 does."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.components import renamed
-from modules.checkpoints.files import SAFETENSORS_NAMES, Header, StateDict, TensorInfo
+from modules.checkpoints.files import SAFETENSORS_NAMES, Header, StateDict, TensorInfo, open_tensors
 from modules.terms.errors import BadRequest
 
 LORA_MARK = "lora_controlnet"
@@ -44,8 +44,7 @@ def _of_lora(state: StateDict, bundle: ModelBundle) -> Iterator[tuple[str, Tenso
         elif up in state:
             yield key, _plus(weight, _product(state[up], state[up.removesuffix("up") + "down"]), state)
         else:
-            # A copy: the checkpoint's own may be patched while this network is in use.
-            yield key, weight.clone()
+            yield key, weight
     for key in state:
         if key.startswith(("input_hint_block.", "zero_convs.", "middle_block_out.")):
             yield key, state[key]
@@ -61,12 +60,16 @@ def _of_difference(state: StateDict, bundle: ModelBundle) -> Iterator[tuple[str,
 
 
 def _downward(bundle: ModelBundle) -> Iterator[tuple[str, Tensor]]:
-    """The weights of the checkpoint's downward half and middle, under their original names."""
+    """The weights of the checkpoint's downward half and middle, under their original names.
+
+    Read from its file: those in memory may have LoRAs in them at the moment.
+    """
+    state = open_tensors(bundle.info.path)
     originals = {new: old for old, new in bundle.module_names.items()}
-    for key, weight in bundle.unet.state_dict().items():
+    for key, piece in bundle.blueprint.unet.pieces.items():
         original = renamed(key, originals)
         if original is not None and not original.startswith(UPWARD):
-            yield original, weight
+            yield original, piece.view(state[piece.key])
 
 
 def _product(up: Tensor, down: Tensor) -> Tensor:
@@ -79,4 +82,4 @@ def _plus(weight: Tensor, delta: Tensor, state: StateDict) -> Tensor:
             f"{state.header.path.name} was made for another kind of checkpoint: its weights do not add up with this "
             "one's. Choose a ControlNet model for this kind of checkpoint."
         )
-    return weight.float() + delta.float().view(weight.shape).to(weight.device)
+    return weight.float() + delta.float().view(weight.shape)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.files import read_header
@@ -25,16 +23,16 @@ Kind = tuple[torch.device, torch.dtype, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class _Held:
-    """A network in memory; `base`: the UNet whose weights were filled in, for files that hold only differences."""
+    """A network in memory; `base`: the checkpoint whose weights were filled in, for files that hold only differences."""
 
     network: SteeringNetwork
     stamp: Stamp
     kind: Kind
-    base: weakref.ref[nn.Module] | None
+    base: Path | None
 
     def fits(self, stamp: Stamp, bundle: ModelBundle) -> bool:
         same = (stamp, kind_of(bundle)) == (self.stamp, self.kind)
-        return same and (self.base is None or self.base() is bundle.unet)
+        return same and self.base in (None, bundle.info.path)
 
 
 class ControlShelf:
@@ -58,8 +56,7 @@ class ControlShelf:
             held = self._held.pop(info.path, None)
             if held is None or not held.fits(stamp, bundle):
                 network = load_control(info, bundle)
-                unet: nn.Module = bundle.unet
-                base = weakref.ref(unet) if borrows(read_header(info.path)) else None
+                base = bundle.info.path if borrows(read_header(info.path)) else None
                 held = _Held(network, stamp, kind_of(bundle), base)
             self._held[info.path] = held
             while len(self._held) > max(1, self.limit):

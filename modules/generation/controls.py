@@ -59,6 +59,14 @@ class Controls:
     _networks: dict[tuple[int, Path], SteeringNetwork] = field(default_factory=dict)
     _seen: dict[tuple[int, Path, Size], Maps] = field(default_factory=dict)
 
+    def load(self, bundle: ModelBundle) -> None:
+        """Loads the networks of all units, so that a file that cannot be used is told of before anything is drawn.
+
+        Raises: as `load_control`.
+        """
+        for place, prepared in enumerate(self.units):
+            self._network(place, prepared, bundle)
+
     def steerers(self, bundle: ModelBundle, size: Size, *, hires: bool = False) -> list[Steerer]:
         """Those that steer `bundle` in a pass of `size` (width, height).
 
@@ -182,8 +190,7 @@ def prepare_controls(session: Session, prepared: Prepared | None) -> Controls:
         maps = maps_of(unit, preprocessor, looked, session)
         units.append(PreparedUnit(unit, info, preprocessor, maps, looked.resize_mode, finishing(preprocessor)))
     controls = Controls(session, tuple(units))
-    # Before anything is drawn, and before LoRAs change the weights that some files are completed with.
-    controls.steerers(session.bundle, (session.request.width, session.request.height))
+    controls.load(session.bundle)
     return controls
 
 

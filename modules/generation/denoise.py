@@ -18,6 +18,7 @@ from modules.diffusion.sample import sample
 from modules.diffusion.sampler import Sampler, StepInfo
 from modules.diffusion.schedule import Schedule
 from modules.generation.guide import Guide, Handover, Steering
+from modules.generation.large import entries, window_plan
 from modules.generation.preview import preview_image
 from modules.generation.switches import (
     BentLevels,
@@ -99,11 +100,20 @@ class _Follower:
     watch: Watcher
     steps: int
     last: Tensor | None = None
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress("sampling", 0, self.steps, self.walk.number, self.walk.passes)
 
     def __call__(self, step: StepInfo) -> None:
         self.last = step.denoised
-        progress = Progress("sampling", step.index + 1, max(self.steps, step.total), self.walk.number, self.walk.passes)
-        self.watch(progress, self._preview(step.denoised))
+        steps = max(self.steps, step.total)
+        self.progress = Progress("sampling", step.index + 1, steps, self.walk.number, self.walk.passes)
+        self.watch(self.progress, self._preview(step.denoised))
+
+    def again(self) -> None:
+        """Nothing new, but the watcher may want to stop."""
+        self.watch(self.progress)
 
     def _preview(self, latents: Tensor) -> Callable[[], Any]:
         latent = self.bundle.latent
@@ -159,14 +169,18 @@ def denoise(
         recorded["ENSD"] = None
     if settings["refiner_switch_by_sample_steps"]:
         recorded["Refiner switch by sampling steps"] = True
-    guide = Guide(request, settings, route, steering)
+    follower = _Follower(walk, bundle, watch, route.steps)
+    seamless = bool(settings["tiling"] if request.tiling is None else request.tiling)
+    windows = window_plan(settings, bundle, walk.width, walk.height, seamless=seamless)
+    if windows is not None:
+        windows.on_window = follower.again
+    guide = Guide(request, settings, route, steering, windows)
     first = guide.guided(bundle, texts, start.extra)
     guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
         denoiser = Inpainted(guided, start.latents, start.paint, walk.sampler.timestep_family, start.blend)
     x = _begin(route, noise, start, settings, recorded)
-    follower = _Follower(walk, bundle, watch, route.steps)
     stopped: Stopped | None = None
     try:
         shared_path = settings["no_dpmpp_sde_batch_determinism"]
@@ -184,6 +198,7 @@ def denoise(
             "The network returned NaN, so there is no picture. Try --no-half, another sampler, fewer LoRAs or a lower "
             "CFG scale; if it always happens, the checkpoint file is damaged."
         )
+    recorded |= entries(windows, settings, walk.width, walk.height)
     return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
 
 

@@ -11,6 +11,7 @@ from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.guidance import Extra, Guided
 from modules.diffusion.relay import Relay, due_after_calls, due_at_level
 from modules.diffusion.route import Route
+from modules.diffusion.tiled import TiledNetwork, WindowPlan
 from modules.generation.switches import Settings, guidance_settings, levels_under
 from modules.generation.texts import Texts
 from modules.terms.request import GenerationRequest
@@ -52,20 +53,20 @@ class Handover:
 
 @dataclass(frozen=True)
 class Guide:
-    """How the networks of one pass are asked, whichever they are."""
+    """How the networks of one pass are asked, whichever they are. `windows`: what they see the picture through."""
 
     request: GenerationRequest
     settings: Settings
     route: Route
     steering: Steering | None = None
+    windows: WindowPlan | None = None
 
     def guided(self, model: ModelBundle, texts: Texts, extra: Extra | None) -> Guided:
         """`model`, asked for `texts`."""
         sampler, settings = self.route.sampler, self.settings
         levels = sampler.levels(levels_under(settings, model.levels).levels)
-        predict = Predictor(
-            model.predict, PREDICTIONS[model.prediction], levels, quantize=settings["enable_quantization"]
-        )
+        network = model.predict if self.windows is None else TiledNetwork(model.predict, self.windows)
+        predict = Predictor(network, PREDICTIONS[model.prediction], levels, quantize=settings["enable_quantization"])
         steerers = self.steering(model) if self.steering else ()
         each = 2 if sampler.second_order else 1
         return Guided(

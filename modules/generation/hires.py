@@ -16,6 +16,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
 from modules.generation.tools import Tools
+from modules.generation.vae import encoded
 from modules.imaging.resize import resize
 from modules.terms.request import Hires
 
@@ -81,7 +82,7 @@ def enlarge(
         return cut(interpolate(latents, size=size, mode=mode, antialias=antialias), target)
     upscale = session.enlarge(hires.upscaler, number)
     pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(onto.device)
-    return cut(onto.encode_image(pixels), target)
+    return cut(encoded(session, onto, pixels, number), target)
 
 
 def check_upscaler(hires: Hires | None, tools: Tools) -> None:

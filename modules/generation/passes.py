@@ -20,13 +20,13 @@ from modules.generation.describe import token_merging_ratio
 from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, target_of
 from modules.generation.networks import PassNetworks
-from modules.generation.pixels import pictures_of
 from modules.generation.plan import Batch
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
 from modules.generation.texts import Texts, emphasis_entry
 from modules.generation.token_merging import merged_tokens
+from modules.generation.vae import decoded
 from modules.terms.errors import Interrupted, Skipped
 from modules.terms.progress import Watcher
 from modules.terms.request import GenerationRequest, Hires
@@ -59,9 +59,11 @@ def draw(batch: Batch, session: Session, start: Start | None) -> Drawn:
     return hires_pass(batch, session, hires, done.latents, pictures)
 
 
-def decoded(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:
-    session.tell("decoding", (batch.index + 1) * session.passes_per_batch)
-    return pictures_of(bundle.decode(latents))
+def finished(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:
+    """The pictures of a batch's last pass."""
+    number = (batch.index + 1) * session.passes_per_batch
+    session.tell("decoding", number)
+    return decoded(session, bundle, latents, number)
 
 
 def first_pass(
@@ -87,7 +89,7 @@ def first_pass(
     texts_by = partial(networks.texts, prompts=batch.prompts, negatives=batch.negatives, timing=timing)
     session.tell("encoding", number)
     if start is None:
-        start = Start(extra=blank_conditioning(bundle, request.batch_size, request.width, request.height))
+        start = Start(extra=blank_conditioning(session, bundle, request.width, request.height))
     merging = token_merging_ratio(settings, img2img=bool(walk.strength))
     with (
         texts_by(bundle) as texts,
@@ -99,11 +101,11 @@ def first_pass(
         session.extra.update(done.recorded)
         last = handover.last(bundle) if handover else bundle
         if hires is None or session.stopped is not None:
-            return done, decoded(session, last, done.latents, batch)
+            return done, finished(session, last, done.latents, batch)
         session.tell("upscaling", number + 1)
         if hires.upscaler in LATENT_MODES and not settings["save_images_before_highres_fix"]:
             return done, []
-        return done, pictures_of(last.decode(done.latents))
+        return done, decoded(session, last, done.latents, number + 1)
 
 
 def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pictures: Sequence[Image.Image]) -> Drawn:
@@ -135,7 +137,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
         except (Interrupted, Skipped) as stop:
             session.stopped = stop
             return Drawn(list(pictures), latents, complete=False)
-        start = Start(enlarged, extra=blank_conditioning(bundle, request.batch_size, *target.size))
+        start = Start(enlarged, extra=blank_conditioning(session, bundle, *target.size))
         merging = token_merging_ratio(settings, hires=True)
         with (
             texts_by(bundle) as texts,
@@ -144,7 +146,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
             watch = networks.watched(session.watch)
             done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
             record_hires(session, done)
-            drawn = decoded(session, handover.last(bundle) if handover else bundle, done.latents, batch)
+            drawn = finished(session, handover.last(bundle) if handover else bundle, done.latents, batch)
     before = tuple(pictures) if settings["save_images_before_highres_fix"] else ()
     return Drawn(drawn, done.latents, before, complete=done.stopped is None)
 

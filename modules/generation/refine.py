@@ -54,7 +54,7 @@ def refiner_of(
             lent.enter_context(merged_tokens(other.unet, merging))
             extra = None
             if other.extra_channels != bundle.extra_channels:
-                extra = blank_conditioning(other, session.request.batch_size, *size)
+                extra = blank_conditioning(session, other, *size)
             return Successor(other, lent.enter_context(texts_by(other)), extra, entries(session, info, switch_at))
 
         yield Handover(switch_at, load)

@@ -71,12 +71,12 @@ class Session:
 
         return self.tools.enlarge(upscaler, Work(self.settings, done))
 
-    def tell(self, phase: Phase, number: int) -> None:
-        """Tells the watcher that `number` passes are done and what comes now.
+    def tell(self, phase: Phase, number: int, part: int = 0, parts: int = 0) -> None:
+        """Tells the watcher that `number` passes are done and what comes now, or which part of it.
 
         An interruption is taken note of here instead of losing what has been drawn. Raises: Cancelled.
         """
         try:
-            self.watch(Progress(phase, batch=number, batches=self.passes))
+            self.watch(Progress(phase, part, parts, number, self.passes, counts=not parts))
         except (Interrupted, Skipped) as stop:
             self.stopped = stop

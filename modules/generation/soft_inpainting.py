@@ -43,10 +43,12 @@ def mixed(kept: Tensor, painted: Tensor, share: Tensor, boost: float) -> Tensor:
     straight = kept * (1 - share) + painted * share
 
     def length(latents: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(latents, dim=1, keepdim=True).double()
+        norm: Tensor = torch.linalg.vector_norm(latents, dim=1, keepdim=True)
+        return norm.double()
 
     wanted = (length(kept) ** boost * (1 - share) + length(painted) ** boost * share) ** (1 / boost)
-    return straight * (wanted / (length(straight) + 1e-5)).to(straight.dtype)
+    result: Tensor = straight * (wanted / (length(straight) + 1e-5)).to(straight.dtype)
+    return result
 
 
 def difference_masks(

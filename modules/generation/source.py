@@ -21,6 +21,7 @@ from modules.generation.denoise import Start
 from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
 from modules.generation.soft_inpainting import blend_by
+from modules.generation.vae import encoded
 from modules.imaging.masks import (
     Region,
     cut_out,
@@ -83,7 +84,7 @@ def prepare_source(session: Session, source: Source) -> Prepared:
     sheets = _sheets(session, source, region)
     count = request.batch_size
     pixels = pixels_of(sheets.images).to(bundle.device)
-    latents = bundle.encode_image(pixels)
+    latents = encoded(session, bundle, pixels)
     latents = latents.expand(count, -1, -1, -1) if len(latents) == 1 else latents
     downscale = bundle.latent.downscale
     size = (height // downscale, width // downscale)
@@ -169,7 +170,7 @@ def image_conditioning(session: Session, pixels: Tensor, region: Region | None, 
     """
     bundle, request = session.bundle, session.request
     if bundle.variant == "edit":
-        channels = bundle.encode_image(pixels, scaled=False).expand(request.batch_size, -1, -1, -1)
+        channels = encoded(session, bundle, pixels, scaled=False).expand(request.batch_size, -1, -1, -1)
         return Extra(channels, channels, torch.zeros_like(channels))
     if bundle.variant != "inpaint":
         return None
@@ -180,27 +181,28 @@ def image_conditioning(session: Session, pixels: Tensor, region: Region | None, 
         shares = latent_mask(region.mask, pixels.shape[-1], pixels.shape[-2], soft=soft)
         mask = torch.from_numpy(shares)[None, None].to(pixels)
     masked = torch.lerp(pixels, pixels * (1 - mask), session.settings["inpainting_mask_weight"])
-    return masked_conditioning(bundle, request.batch_size, masked, mask)
+    return masked_conditioning(session, bundle, masked, mask)
 
 
-def masked_conditioning(bundle: ModelBundle, count: int, masked: Tensor, mask: Tensor) -> Extra:
-    """[mask, masked picture] as an inpainting model wants them: (count, 1 + C, h, w)."""
-    latents = bundle.encode_image(masked)
+def masked_conditioning(session: Session, bundle: ModelBundle, masked: Tensor, mask: Tensor) -> Extra:
+    """[mask, masked picture] as an inpainting model wants them: (B, 1 + C, h, w)."""
+    latents = encoded(session, bundle, masked)
     small = interpolate(mask, size=latents.shape[-2:])
     channels = torch.cat([small.expand(len(latents), -1, -1, -1), latents], dim=1)
-    return Extra(channels.expand(count, -1, -1, -1))
+    return Extra(channels.expand(session.request.batch_size, -1, -1, -1))
 
 
-def blank_conditioning(bundle: ModelBundle, count: int, width: int, height: int) -> Extra | None:
+def blank_conditioning(session: Session, bundle: ModelBundle, width: int, height: int) -> Extra | None:
     """What an inpainting or edit model sees beside the latents when there is no picture; None for other models."""
     downscale = bundle.latent.downscale
     if bundle.variant == "edit":
-        zeros = torch.zeros(count, bundle.extra_channels, height // downscale, width // downscale, device=bundle.device)
+        size = session.request.batch_size, bundle.extra_channels, height // downscale, width // downscale
+        zeros = torch.zeros(size, device=bundle.device)
         return Extra(zeros)
     if bundle.variant != "inpaint":
         return None
     grey = torch.zeros(1, 3, height, width, device=bundle.device)
-    return masked_conditioning(bundle, count, grey, torch.ones(1, 1, height, width, device=bundle.device))
+    return masked_conditioning(session, bundle, grey, torch.ones(1, 1, height, width, device=bundle.device))
 
 
 def batch_count(source: Source | None, batch_size: int) -> int:

@@ -22,12 +22,24 @@ from gradio.i18n import I18nData
 
 from modules.settings.setting import Section, Setting
 from modules.terms.declare import Choice, Param, params_of
+from modules.terms.extras import (
+    AutoCrop,
+    Captioning,
+    FaceRepair,
+    FlippedCopies,
+    FocalCrop,
+    SplitOversized,
+    Upscaling,
+)
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 LANGUAGES: Final = ("en", "zh-CN")
 FALLBACK: Final = "en"
 _FOLDER = Path(__file__).parent / "locale"
-_OWNERS = (GenerationRequest, Hires, Refiner, Source, Mask)
+_OWNERS = (
+    *(GenerationRequest, Hires, Refiner, Source, Mask),
+    *(Upscaling, FaceRepair, SplitOversized, FocalCrop, AutoCrop, FlippedCopies, Captioning),
+)
 
 
 @cache

@@ -16,6 +16,7 @@ from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Place
+from modules.terms.extras import ExtrasRequest
 from modules.terms.request import GenerationRequest
 
 
@@ -53,7 +54,7 @@ class Studio(Protocol):
     @property
     def engine_state(self) -> str: ...
 
-    def submit(self, request: GenerationRequest, kind: str = "txt2img") -> Job: ...
+    def submit(self, request: GenerationRequest | ExtrasRequest, kind: str = "txt2img") -> Job: ...
 
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...
 

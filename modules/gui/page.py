@@ -9,7 +9,18 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from modules.gui import form, i18n, img2img_tab, png_info_tab, quicksettings, routes, send_to, settings_tab, txt2img_tab
+from modules.gui import (
+    extras_tab,
+    form,
+    i18n,
+    img2img_tab,
+    png_info_tab,
+    quicksettings,
+    routes,
+    send_to,
+    settings_tab,
+    txt2img_tab,
+)
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
@@ -57,14 +68,16 @@ def build(studio: Studio) -> GuardedBlocks:
                 tab = txt2img_tab.build(studio)
             with gr.Tab(label("page.tab.img2img"), id="img2img", elem_id="tab_img2img"):
                 img2img = img2img_tab.build(studio)
+            with gr.Tab(label("page.tab.extras"), id="extras", elem_id="tab_extras"):
+                extras = extras_tab.build(studio)
             with gr.Tab(label("page.tab.png_info"), id="pnginfo", elem_id="tab_pnginfo"):
-                png_info_tab.build(studio, tab, img2img)
+                png_info_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
         settings.select(fn=None, js=script("openSettings"), **private())
-        for source in (tab, img2img):
-            send_to.bind(studio, source, img2img)
-        _bind_opening(demo, studio, quick, (tab, img2img))
+        for source in (tab, img2img, extras):
+            send_to.bind(studio, source, img2img, extras)
+        _bind_opening(demo, studio, quick, (tab, img2img, extras))
     return demo
 
 

@@ -13,7 +13,7 @@ from modules.gui import i18n, paste
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.run import language_now, told
-from modules.gui.send_to import CANVASES
+from modules.gui.send_to import CANVASES, EXTRAS
 from modules.gui.widgets import Fields, private, script
 from modules.imaging.files import open_image
 from modules.imaging.metadata import read_metadata
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from modules.gui.form import Tab
 
 
-def build(studio: Studio, txt2img: Tab, img2img: Tab) -> None:
-    """Builds the tab; its buttons fill the forms of the generating tabs, those of img2img with the picture as well."""
+def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
+    """Builds the tab; its buttons fill the forms of the generating tabs, those of img2img with the picture as well, and
+    take the picture to Extras."""
     with gr.Row(elem_classes=["tab-body"]):
         with gr.Column(elem_classes=["settings-column"], min_width=320):
             # image_mode None: the file as it was dropped, not an image drawn anew without its text.
@@ -54,6 +55,7 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab) -> None:
                         label("page.png_info.to_inpaint"), elem_id="pnginfo_send_to_inpaint", min_width=100
                     ),
                 }
+                to_extras = gr.Button(label("page.png_info.to_extras"), elem_id="pnginfo_send_to_extras", min_width=100)
 
     def read(path: str | None) -> str:
         if not path:
@@ -72,6 +74,8 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab) -> None:
     send.click(partial(fill, fields), [infotext, *fields.inputs], fields.inputs, **private()).success(
         fn=None, js=script("openTxt2img"), **private()
     )
+    place = extras.pictures.components[EXTRAS]
+    to_extras.click(fn=None, js=script("sendPicture", "pnginfo", EXTRAS), inputs=place, outputs=place, **private())
     fields = img2img.fields
     for target, button in targets.items():
         place = img2img.pictures.components[CANVASES[target]]

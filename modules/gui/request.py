@@ -15,7 +15,7 @@ def to_request(values: Mapping[str, Any], settings: Mapping[str, Any] | None = N
     A part whose switch ("hires", "refiner", "extra") is off is left out, whatever its fields say. A field that was
     emptied counts as its default. Raises: BadRequest for a value that cannot be honoured.
     """
-    own = _given(GenerationRequest, values, "")
+    own = given(GenerationRequest, values, "")
     if not values.get("extra"):
         for name in ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h"):
             own.pop(name, None)
@@ -23,8 +23,8 @@ def to_request(values: Mapping[str, Any], settings: Mapping[str, Any] | None = N
         own.pop("denoising_strength", None)
     request = GenerationRequest(
         **own,
-        hires=Hires(**_given(Hires, values, "hires.")) if values.get("hires") else None,
-        refiner=Refiner(**_given(Refiner, values, "refiner.")) if _has_refiner(values) else None,
+        hires=Hires(**given(Hires, values, "hires.")) if values.get("hires") else None,
+        refiner=Refiner(**given(Refiner, values, "refiner.")) if _has_refiner(values) else None,
         settings=dict(settings or {}),
     )
     request.check()
@@ -35,7 +35,7 @@ def _has_refiner(values: Mapping[str, Any]) -> bool:
     return bool(values.get("refiner") and values.get("refiner.checkpoint"))
 
 
-def _given(owner: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def given(owner: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Field -> value of `owner`, for what the page has and the user filled in."""
     params = params_of(owner)
     return {

@@ -16,11 +16,15 @@ from modules.gui.prompt_row import PromptRow
 from modules.gui.run import Runs, told
 from modules.gui.saving import save_from_gallery
 from modules.gui.tokens import counters_html
-from modules.gui.widgets import frame, private, script, tool_button
+from modules.gui.widgets import Fields, frame, private, script, tool_button
 from modules.terms.request import GenerationRequest
 
 # Where a picture can go: the target -> its words and icon. A1111's element ids are "<tab>_send_to_<target>".
-TARGETS = {"img2img": ("page.send_to_img2img", "picture"), "inpaint": ("page.send_to_inpaint", "brush")}
+TARGETS = {
+    "img2img": ("page.send_to_img2img", "picture"),
+    "inpaint": ("page.send_to_inpaint", "brush"),
+    "extras": ("page.send_to_extras", "expand"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ class Results:
     save_zip: gr.Button
     downloads: gr.File
     send: Mapping[str, gr.Button]
+
+
+@dataclass(frozen=True)
+class JobButtons:
+    """What starts and stops the jobs of a tab."""
+
+    generate: gr.Button
+    interrupt: gr.Button
+    skip: gr.Button
+    cancel_waiting: gr.Button
 
 
 def results_column(tab: str) -> Results:
@@ -78,26 +92,10 @@ def bind_generation(
 
     It gets and returns the values of all fields and pictures.
     """
-    name, fields, everything = tab.name, tab.fields, tab.everything
-    runs = Runs(studio, name, request_of)
-    job = gr.Textbox(visible="hidden", elem_id=f"{name}_job")
-    outcome = gr.Textbox(visible="hidden", elem_id=f"{name}_outcome")
-    fetch = gr.Button("", visible="hidden", elem_id=f"{name}_fetch")
-    # "multiple": a second press while the first is on its way queues a second job.
-    top.generate.click(
-        lambda *values: runs.submit(everything.named(values)),
-        everything.inputs,
-        job,
-        js=before,
-        **private(trigger_mode="multiple"),
-    ).success(fn=None, js=script("submitted", name), inputs=job, **private())
-    top.interrupt.click(runs.interrupt, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
-    top.skip.click(runs.skip, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
-    top.cancel_waiting.click(runs.cancel, job, js=script("waitingJobs", name), **private())
-    fetch.click(
-        runs.result, job, [results.gallery, outcome], js=script("fetchedJob", name), **private(trigger_mode="multiple")
-    ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
-    _bind_saving(studio, name, results)
+    fields = tab.fields
+    buttons = JobButtons(top.generate, top.interrupt, top.skip, top.cancel_waiting)
+    bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), tab.everything, buttons, results, before)
+    bind_draft(tab)
     _bind_prompts(studio, tab, top)
     top.paste.click(
         lambda *values: told(studio, lambda: paste.pasted(studio, fields.named(values))),
@@ -105,11 +103,45 @@ def bind_generation(
         fields.inputs,
         **private(),
     )
-    # The draft never leaves the browser: no Python side.
+
+
+def bind_jobs(
+    studio: Studio,
+    name: str,
+    runs: Runs,
+    asked: Fields,
+    buttons: JobButtons,
+    results: Results,
+    before: str | None = None,
+) -> None:
+    """The events from a press of Generate, which hands over the values of `asked`, to the pictures in the gallery."""
+    job = gr.Textbox(visible="hidden", elem_id=f"{name}_job")
+    outcome = gr.Textbox(visible="hidden", elem_id=f"{name}_outcome")
+    fetch = gr.Button("", visible="hidden", elem_id=f"{name}_fetch")
+    # "multiple": a second press while the first is on its way queues a second job.
+    buttons.generate.click(
+        lambda *values: runs.submit(asked.named(values)),
+        asked.inputs,
+        job,
+        js=before,
+        **private(trigger_mode="multiple"),
+    ).success(fn=None, js=script("submitted", name), inputs=job, **private())
+    buttons.interrupt.click(runs.interrupt, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
+    buttons.skip.click(runs.skip, job, js=script("currentJob", name), **private(trigger_mode="multiple"))
+    buttons.cancel_waiting.click(runs.cancel, job, js=script("waitingJobs", name), **private())
+    fetch.click(
+        runs.result, job, [results.gallery, outcome], js=script("fetchedJob", name), **private(trigger_mode="multiple")
+    ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
+    _bind_saving(studio, name, results)
+
+
+def bind_draft(tab: Tab) -> None:
+    """Keeps what is in the fields in the browser: the draft never leaves it, so there is no Python side."""
+    everything = tab.everything
     gr.on(
         changes(everything.inputs),
         fn=None,
-        js=script("saveDraft", name, list(everything.components)),
+        js=script("saveDraft", tab.name, list(everything.components)),
         inputs=everything.inputs,
         **private(),
     )

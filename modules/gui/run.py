@@ -19,6 +19,7 @@ from modules.gui import i18n
 from modules.gui.needs import Studio
 from modules.gui.pictures import serve_in_place
 from modules.terms.errors import WebuiError
+from modules.terms.extras import ExtrasRequest
 from modules.terms.request import GenerationRequest
 
 T = TypeVar("T")
@@ -49,7 +50,12 @@ def shown(studio: Studio, sentence: str) -> gr.Error:
 class Runs:
     """The events of one tab."""
 
-    def __init__(self, studio: Studio, kind: str, to_request: Callable[[Mapping[str, Any]], GenerationRequest]) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        kind: str,
+        to_request: Callable[[Mapping[str, Any]], GenerationRequest | ExtrasRequest],
+    ) -> None:
         self._studio = studio
         self._kind = kind
         self._to_request = to_request

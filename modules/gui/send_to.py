@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modules.generation.infotext import parse
+from modules.generation.infotext import parse, take_apart
 from modules.gui import paste
 from modules.gui.form import Tab
 from modules.gui.needs import Studio
@@ -14,11 +14,18 @@ from modules.gui.widgets import private, script
 
 # Target -> the canvas of img2img that takes the picture.
 CANVASES = {"img2img": "image", "inpaint": "inpaint"}
+# The Extras tab as a target, and its canvas.
+EXTRAS = "extras"
 
 
-def bind(studio: Studio, source: Tab, img2img: Tab) -> None:
-    """The buttons of `source` that lead to img2img. Within img2img only the picture moves: the fields are its own."""
+def bind(studio: Studio, source: Tab, img2img: Tab, extras: Tab) -> None:
+    """The buttons of `source` that lead to img2img and to Extras. Within img2img only the picture moves: the fields are
+    its own."""
     fields = img2img.fields
+    place = extras.pictures.components[EXTRAS]
+    source.send[EXTRAS].click(
+        fn=None, js=script("sendPicture", source.name, EXTRAS), inputs=place, outputs=place, **private()
+    )
 
     def fill(text: str, *values: Any) -> list[Any]:
         return told(studio, lambda: list(taken_over(studio, text, fields.named(values)).values()))
@@ -40,7 +47,12 @@ def bind(studio: Studio, source: Tab, img2img: Tab) -> None:
 
 
 def taken_over(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` of a form with what `text`, the picture's, says of prompts and steps; of seed and size if so set."""
+    """`values` of a form with what `text`, the picture's, says of prompts and steps; of seed and size if so set.
+
+    A picture that does not say how it was drawn changes nothing.
+    """
+    if "Steps" not in take_apart(text).entries:
+        return dict(values)
     parsed = parse(text, settings=studio.settings, styles=studio.styles)
     said = paste.to_values(parsed, studio.listing("samplers"), studio.listing("schedulers"))
     names = {"prompt", "negative_prompt", "styles", "steps"}

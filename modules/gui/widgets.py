@@ -116,11 +116,13 @@ def frame(content: str, **options: Any) -> gr.HTML:
 
 
 @contextmanager
-def switched_accordion(fields: Fields, name: str, text: str, *, elem_id: str) -> Iterator[gr.Accordion]:
+def switched_accordion(
+    fields: Fields, name: str, text: str, *, elem_id: str, on: bool = False
+) -> Iterator[gr.Accordion]:
     """An accordion that is its own checkbox, as in A1111: open means the part `name` is on."""
-    switch = gr.Checkbox(False, elem_id=f"{elem_id}-checkbox", visible="hidden", label=label(text))
+    switch = gr.Checkbox(on, elem_id=f"{elem_id}-checkbox", visible="hidden", label=label(text))
     fields.add(name, switch)
-    with gr.Accordion(label(text), open=False, elem_id=elem_id, elem_classes=["switched"]) as accordion:
+    with gr.Accordion(label(text), open=on, elem_id=elem_id, elem_classes=["switched"]) as accordion:
         yield accordion
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     accordion.expand(fn=None, js="() => true", outputs=switch, **quiet)

@@ -17,8 +17,8 @@ from typing import Any
 
 from PIL import Image
 
-from modules.terms.control import ControlUnit
 from modules.terms import extras
+from modules.terms.control import ControlUnit
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 

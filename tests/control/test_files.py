@@ -135,6 +135,23 @@ def test_a_difference_is_added_to_the_checkpoint(steered: Steered, bundle: Model
     torch.testing.assert_close(found[0], down[0], atol=2e-5, rtol=1e-4)
 
 
+def test_a_control_lora_is_completed_with_the_checkpoint_not_with_what_is_patched_into_it(
+    steered: Steered, bundle: ModelBundle
+) -> None:
+    info, weight = steered.library.find("tiny_lora"), bundle.unet.conv_in.weight
+    hint, x, cross = uniform(1, 3, 128, 128), normal(1, 4, 16, 16), normal(1, 77, 32)
+
+    def maps():
+        network = load_control(info, bundle)
+        return network.maps(network.encode(hint), x, torch.tensor([100.0]), cross, None)
+
+    before, kept = maps(), weight.data.clone()
+    weight.data.mul_(3)
+    patched = maps()
+    weight.data.copy_(kept)
+    assert all(torch.equal(one, other) for one, other in zip(before, patched, strict=True))
+
+
 def test_what_does_not_steer_is_named(steered: Steered, bundle: ModelBundle, tmp_path: Path) -> None:
     with pytest.raises(UnknownFile, match="models/Stable-diffusion"):
         load_control(info_of(steered.checkpoints / "tiny.safetensors"), bundle)

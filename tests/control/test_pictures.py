@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from modules.generation import GenerationRequest, Hires, Mask, Source, Tools, generate
 from modules.imaging.masks import expanded_box, padded_box
 from modules.terms.control import CONTROL_FIRST, FILL, PROMPT_FIRST, ControlUnit
-from modules.terms.errors import BadRequest, NotFound
+from modules.terms.errors import BadRequest, NotFound, UnknownFile
 from modules.terms.result import GenerationResult
 
 SMALL = GenerationRequest(prompt="a house", negative_prompt="blue", steps=4, seed=7, subseed=1, width=96, height=64)
@@ -105,6 +105,21 @@ def test_each_pass_may_have_its_units(tools: Tools, unit: ControlUnit, plain: by
     )
     assert len({both, low, high, picture(tools, **hires)}) == 4
     assert picture(tools, replace(unit, hires_option="High res only")) == picture(tools, unit)
+
+
+def test_a_file_for_the_hires_pass_is_checked_before_anything_is_drawn(tools: Tools, unit: ControlUnit) -> None:
+    heard: list[str] = []
+    broken = tools.controls.library.folders[0] / "tiny_broken.safetensors"
+    broken.write_bytes(b"<html>")
+    request = SMALL.with_(
+        controls=(replace(unit, model="tiny_broken", hires_option="High res only"),),
+        hires=Hires(scale=1.5, steps=2),
+        denoising_strength=0.6,
+    )
+    with pytest.raises(UnknownFile, match="web page"):
+        generate(request, tools, lambda progress, preview=None: heard.append(progress.phase))
+    broken.unlink()
+    assert "sampling" not in heard
 
 
 def test_without_a_picture_the_source_steers(tools: Tools, drawing: Image.Image) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import app_of, served
-from stand_in import StandIn
+
+from tests.gui.serving import app_of, served
+from tests.gui.stand_in import StandIn
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from stand_in import StandIn
 from starlette.types import ASGIApp
 
 from modules.gui.page import mount
 from modules.sdapi.server import guarded, make_app
+from tests.gui.stand_in import StandIn
 
 
 def app_of(studio: StandIn) -> ASGIApp:

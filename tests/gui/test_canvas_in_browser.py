@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ready
 from numpy.typing import NDArray
 from PIL import Image
-from stand_in import StandIn, gradient, png
+
+from tests.gui.conftest import ready
+from tests.gui.stand_in import StandIn, gradient, png
 
 pytestmark = pytest.mark.browser
 

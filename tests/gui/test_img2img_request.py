@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from stand_in import gradient
 
 from modules.gui.img2img_request import scaled, to_img2img_request
 from modules.terms.errors import BadRequest
+from tests.gui.stand_in import gradient
 
 FORM = {
     "mode": "img2img",

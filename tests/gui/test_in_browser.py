@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ready
 from PIL import Image
-from stand_in import StandIn, gradient, png
 
 from modules.settings.store import Locks
+from tests.gui.conftest import ready
+from tests.gui.stand_in import StandIn, gradient, png
 
 pytestmark = pytest.mark.browser
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from serving import app_of
-from stand_in import StandIn, png
 
 from modules.gui.pictures import serve_in_place
+from tests.gui.serving import app_of
+from tests.gui.stand_in import StandIn, png
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = {"host": "127.0.0.1"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from stand_in import LISTS
 
 from modules.generation.infotext import parse
 from modules.gui import paste
@@ -13,6 +12,7 @@ from modules.gui.paste import OVERRIDES, filled, overrides, overrides_of, to_val
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.terms.errors import BadRequest
+from tests.gui.stand_in import LISTS
 
 CIVITAI = """masterpiece, 1girl, <lora:koreanDollLikeness_v10:0.5>, white hair
 Negative prompt: paintings, sketches, (worst quality:2)

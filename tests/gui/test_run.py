@@ -8,10 +8,10 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from stand_in import StandIn
 
 from modules.gui.request import to_request
 from modules.gui.run import Runs
+from tests.gui.stand_in import StandIn
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stand_in import StandIn
 
 from modules.gui.saving import COLUMNS, append_log, save_from_gallery
 from modules.terms.errors import BadRequest
 from modules.terms.request import GenerationRequest
+from tests.gui.stand_in import StandIn
 
 PROMPT = 'a "red" house, lake'
 

@@ -16,7 +16,8 @@ from modules.settings.values import accepted
 from modules.terms.declare import Slider
 from modules.terms.errors import NotFound
 
-OURS = {"language", "cfg_rescale"}
+LARGE_PICTURES = {f"{what}_{part}" for what in ("diffusion", "vae") for part in ("tiling", "tile_size", "tile_overlap")}
+OURS = {"language", "cfg_rescale"} | LARGE_PICTURES
 # A1111's default lets whoever reaches the API make this machine fetch addresses: nothing is fetched until asked for.
 SAFER = {"api_enable_requests": False}
 

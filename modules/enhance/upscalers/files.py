@@ -55,8 +55,13 @@ def described(path: Path) -> UpscalerFile:
     known = BY_STEM.get(stem.lower())
     if known is not None:
         return UpscalerFile(known.name, path, known.scale, () if known.name == stem else (stem,))
-    factor = _FACTOR.search(stem)
-    return UpscalerFile(stem, path, float(factor[1] or factor[2]) if factor else 4.0)
+    return UpscalerFile(stem, path, factor_in(stem) or 4.0)
+
+
+def factor_in(name: str) -> float | None:
+    """The factor that a name like "4x-UltraSharp" or "RealESRGAN_x2plus" speaks of, None if it speaks of none."""
+    found = _FACTOR.search(name)
+    return float(found[1] or found[2]) if found else None
 
 
 def _files(folder: Path) -> Iterator[Path]:

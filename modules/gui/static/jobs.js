@@ -5,6 +5,8 @@ import { toast } from "./toast.js";
 import * as results from "./results.js";
 
 const FINAL = ["done", "failed", "cancelled"];
+// Phases that know how far they are.
+const STEPPING = ["sampling", "upscaling", "faces"];
 const FIRST_RETRY = 500;
 const LAST_RETRY = 5000;
 const followers = {};
@@ -171,7 +173,7 @@ class Follower {
         panel.querySelector(".live-time").textContent = times(this.job);
         panel.querySelector(".live-bar").hidden = !window.atelierBoot.options.show_progressbar;
         panel.querySelector(".live-done").style.transform = `scaleX(${fraction})`;
-        panel.querySelector(".live-bar").classList.toggle("unknown", this.job?.state !== "running" || this.job.phase !== "sampling");
+        panel.querySelector(".live-bar").classList.toggle("unknown", this.job?.state !== "running" || !STEPPING.includes(this.job.phase));
     }
 
     drawQueue() {

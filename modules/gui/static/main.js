@@ -14,7 +14,7 @@ import { openSettings } from "./settings.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
-const TABS = ["txt2img", "img2img"];
+const TABS = ["txt2img", "img2img", "extras"];
 
 const handlers = {
     ...fields.handlers,

@@ -12,7 +12,7 @@ export const handlers = {
     tellSaved: (sentence) => void toast(sentence, "info"),
 };
 
-/** The value with the chosen picture of `tab` for the canvas of `target`, a mode of img2img, which is opened. */
+/** The value with the chosen picture of `tab` for the canvas of `target`, Extras or a mode of img2img, which opens. */
 async function sendPicture(tab, target, before) {
     const url = tab === "pnginfo" ? document.querySelector("#pnginfo_image img")?.src : results.addressOfSelected(tab);
     if (!url) {
@@ -21,7 +21,7 @@ async function sendPicture(tab, target, before) {
         throw Object.assign(new Error(t("no_picture_to_send")), { told: true });
     }
     const value = await canvasValue(url);
-    document.getElementById("tab_img2img-button")?.click();
-    openMode(target);
+    document.getElementById(target === "extras" ? "tab_extras-button" : "tab_img2img-button")?.click();
+    if (target !== "extras") openMode(target);
     return value ?? before;
 }

@@ -8,6 +8,7 @@ from modules.settings.sections import (
     diffusion,
     editing,
     interface,
+    large,
     networks,
     postprocessing,
     sampling,
@@ -24,6 +25,7 @@ SETTINGS = Catalogue(
         (
             *saving.SETTINGS,
             *diffusion.SETTINGS,
+            *large.SETTINGS,
             *sampling.SETTINGS,
             *compatibility.SETTINGS,
             *networks.SETTINGS,
