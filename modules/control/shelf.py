@@ -23,7 +23,7 @@ Kind = tuple[torch.device, torch.dtype, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class _Held:
-    """A network in memory. base: the checkpoint whose weights were filled in, if the file holds only differences."""
+    """A network in memory. base: the checkpoint whose weights fill it, if the file holds only differences."""
 
     network: SteeringNetwork
     stamp: Stamp

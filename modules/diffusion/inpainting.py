@@ -10,7 +10,7 @@ from torch import Tensor
 from modules.diffusion.denoiser import Denoiser
 
 Blend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`blend(kept, painted, level)`: what stands where; (B, C, H, W) twice and (B,): sigma, or with `before` the timestep."""
+"""`blend(kept, painted, level)`: what stands where; (B, C, H, W) twice; (B,): sigma, with `before` the timestep."""
 
 
 @dataclass

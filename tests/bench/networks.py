@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - it reports on the terminal
 """A LoRA of rank 32 in a full-size SD 1.5 (random weights, made here): applying, undoing, changing, doing it again.
 
     python tests/bench/networks.py [--folder DIR] [--runs 5]
