@@ -15,14 +15,17 @@ import httpx
 import uvicorn
 from PIL import Image
 
+from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.enhance.upscalers.files import UpscalerFiles
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
 from modules.studio import listings
+from modules.studio.engine import Engine
 from modules.studio.flag_table import Flags
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
+from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.record import record_of
 from modules.studio.settings_file import SettingsFile
 from modules.terms.errors import BadRequest
@@ -37,10 +40,14 @@ class QueueStudio:
     def __init__(self, flags: Flags) -> None:
         self.flags = flags
         self.version = "test"
+        self.infotext_version = "test"
         self.engine_state = "ready"
+        self.engine = Engine(self)  # type: ignore[arg-type]
         self._settings_file = SettingsFile(flags)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
+        self.loras = loras_of(flags, HashCache())
+        self.hypernetworks = hypernetworks_of(flags)
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []
