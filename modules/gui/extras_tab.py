@@ -35,11 +35,7 @@ from modules.terms.extras import (
 TAB = "extras"
 CANVAS = "extras"
 CANVAS_HEIGHT = 420
-# Switch -> its words, the step, and A1111's name of it, by which the settings leave it out.
-FACES = (
-    ("gfpgan", "page.extras.gfpgan", "GFPGAN"),
-    ("codeformer", "page.extras.codeformer", "CodeFormer"),
-)
+# Switch, its words, the step, and A1111's name of it, by which the settings leave it out.
 STEPS: tuple[tuple[str, str, type, str], ...] = (
     ("split", "page.extras.split", SplitOversized, "Split oversized images"),
     ("focal_crop", "page.extras.focal_crop", FocalCrop, "Auto focal point crop"),
@@ -47,6 +43,7 @@ STEPS: tuple[tuple[str, str, type, str], ...] = (
     ("flips", "page.extras.flips", FlippedCopies, "Create flipped copies"),
     ("captions", "page.extras.captions", Captioning, "Caption"),
 )
+FACES = (("gfpgan", "page.extras.gfpgan", "GFPGAN"), ("codeformer", "page.extras.codeformer", "CodeFormer"))
 
 
 def build(studio: Studio) -> Tab:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,10 +66,14 @@ def run_extras(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
 
     outputs = studio.outputs.announcing(announce, unsaved=watch.folder)
     folder = None if job.options.get("save_samples", True) else watch.folder
+    # A folder that somebody names is written to, but never offered to browsers: what is shown of it is a copy.
+    shown = watch.folder if request.output_folder and request.show_results else None
     interrupted = False
     try:
         for made in extras:
             _save(made, request, outputs, extras.settings, saved, folder)
+            if shown is not None:
+                _copy_last(saved, shown)
     except Interrupted:
         if not saved.rows:
             raise
@@ -115,6 +120,14 @@ def _save(
     )
 
 
+def _copy_last(saved: Saved, folder: Path) -> None:
+    """The last picture is copied to `folder` and shown from there."""
+    row = saved.rows[-1]
+    copy = folder / f"{len(saved.rows):05}{Path(row['path']).suffix}"
+    shutil.copyfile(row["path"], copy)
+    row["path"] = str(copy)
+
+
 def place_of(made: Postprocessed, request: ExtrasRequest, outputs: Outputs, settings: Mapping[str, Any]) -> Place:
     """Where a picture goes: under a number, or under the name of the file it was made of, with its tags."""
     place = outputs.place({**settings, "save_to_dirs": False}, "extras")
@@ -149,7 +162,7 @@ def infotext_of(made: Postprocessed) -> str:
 
 def _note_of(request: ExtrasRequest, saved: Saved) -> Iterable[str]:
     if request.folder and not request.show_results and saved.rows:
-        yield f"{len(saved.rows)} pictures are in {Path(saved.rows[0]['path']).parent}."
+        yield f"{len(saved.rows)} pictures are in {saved.files[0].path.parent}."
 
 
 def _record(

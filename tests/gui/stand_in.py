@@ -22,6 +22,7 @@ from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs as RealOutputs
 from modules.terms.errors import BadRequest, Interrupted, Skipped
+from modules.terms.extras import ExtrasRequest
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
 
@@ -30,6 +31,7 @@ LISTS: dict[str, list[str]] = {
     "samplers": ["DPM++ 2M", "Euler a", "Euler"],
     "schedulers": ["Automatic", "Karras", "Exponential"],
     "upscalers": ["Latent", "None", "Lanczos"],
+    "pixel_upscalers": ["None", "Lanczos", "4x_one"],
     "styles": ["Woodcut", "Watercolour"],
     "vae": ["Automatic", "None"],
 }
@@ -73,6 +75,7 @@ class StandIn:
         self.gate = threading.Event()
         self.gate.set()
         self.drawn: list[GenerationRequest] = []
+        self.asked: list[ExtrasRequest] = []
         self.jobs = Jobs(self.folder / "jobs", self._run)
         self.jobs.start()
 
@@ -96,13 +99,15 @@ class StandIn:
         self.settings = before.with_flat(values)
         return tuple(self.settings.changed_since(before))
 
-    def submit(self, request: GenerationRequest, kind: str = "txt2img", **_: Any) -> Job:
+    def submit(self, request: GenerationRequest | ExtrasRequest, kind: str = "txt2img", **_: Any) -> Job:
         request.check()
         if self.refused:
             raise BadRequest(self.refused)
         return self.jobs.submit(request, kind=kind)
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
+        if isinstance(job.request, ExtrasRequest):
+            return self._enlarged(job.request)
         request: GenerationRequest = job.request
         self.drawn.append(request)
         if "explode" in request.prompt:
@@ -122,6 +127,20 @@ class StandIn:
         except Interrupted:
             interrupted = True
         return self._saved(request, seed, interrupted)
+
+    def _enlarged(self, request: ExtrasRequest) -> Outcome:
+        """Every picture twice as large, whatever was asked; what was asked is kept."""
+        self.asked.append(request)
+        images, files = [], []
+        for number, picture in enumerate(request.pictures):
+            large = picture.image.resize((picture.image.width * 2, picture.image.height * 2))
+            text = ", ".join(filter(None, (picture.texts.get("parameters"), "Postprocess upscale by: 2")))
+            data = png(large, text)
+            path = self.outputs.root / f"extras-{len(self.asked)}-{number}.png"
+            path.write_bytes(data)
+            files.append(SavedFile(path, hashlib.sha256(data).hexdigest()))
+            images.append({"path": str(path), "infotext": text, "seed": None, "subseed": None, "kind": "sample"})
+        return Outcome({"images": images, "notes": [], "request": {}, "model": {}}, tuple(files))
 
     def _saved(self, request: GenerationRequest, seed: int, interrupted: bool) -> Outcome:
         images, files = [], []

@@ -26,7 +26,7 @@ SETTINGS = (
             "realesrgan_enabled_models",
             "Select which Real-ESRGAN models to show in the web UI.",
             ("R-ESRGAN 4x+", "R-ESRGAN 4x+ Anime6B"),
-            "Which of the known Real-ESRGAN models the list of upscalers offers.",
+            "Kept for A1111's config files. Every model that lies in the folders is offered.",
             Choice(
                 (
                     "R-ESRGAN 4x+",
@@ -44,7 +44,7 @@ SETTINGS = (
             "dat_enabled_models",
             "Select which DAT models to show in the web UI.",
             ("DAT x2", "DAT x3", "DAT x4"),
-            "Which of the known DAT models the list of upscalers offers.",
+            "Kept for A1111's config files. Every model that lies in the folders is offered.",
             Choice(("DAT x2", "DAT x3", "DAT x4"), many=True, radio=True),
         ),
         setting(
