@@ -55,9 +55,6 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
                         label("page.png_info.to_inpaint"), elem_id="pnginfo_send_to_inpaint", min_width=100
                     ),
                 }
-                to_extras = gr.Button(
-                    label("page.png_info.to_extras"), elem_id="pnginfo_send_to_extras", min_width=100
-                )
                 to_extras = gr.Button(label("page.png_info.to_extras"), elem_id="pnginfo_send_to_extras", min_width=100)
 
     def read(path: str | None) -> str:
