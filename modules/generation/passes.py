@@ -24,7 +24,7 @@ from modules.generation.plan import Batch
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
-from modules.generation.texts import Texts, emphasis_entry
+from modules.generation.texts import Texts, emphasis_entry, encode
 from modules.generation.token_merging import merged_tokens
 from modules.generation.vae import decoded
 from modules.terms.errors import Interrupted, Skipped
@@ -87,13 +87,14 @@ def first_pass(
     timing = Timing(request.steps * calls_per_step(sampler), None, settings["use_old_scheduling"])
     networks = PassNetworks(session, batch.networks, walk.steps)
     texts_by = partial(networks.texts, prompts=batch.prompts, negatives=batch.negatives, timing=timing)
+    bare_texts = partial(encoded_by, session, batch.prompts, batch.negatives, timing)
     session.tell("encoding", number)
     if start is None:
         start = Start(extra=blank_conditioning(session, bundle, request.width, request.height))
     merging = token_merging_ratio(settings, img2img=bool(walk.strength))
     with (
         texts_by(bundle) as texts,
-        refiner_of(session, bundle, texts_by, (request.width, request.height), merging=merging) as handover,
+        refiner_of(session, bundle, bare_texts, (request.width, request.height), merging=merging) as handover,
     ):
         session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
         watch = networks.watched(session.watch)
@@ -131,6 +132,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
     )
     networks = PassNetworks(session, batch.hires_networks, steps, hires=True)
     texts_by = partial(networks.texts, prompts=batch.hires_prompts, negatives=batch.hires_negatives, timing=timing)
+    bare_texts = partial(encoded_by, session, batch.hires_prompts, batch.hires_negatives, timing)
     with hires_bundle(session, hires) as bundle:
         try:
             enlarged = enlarge(session, hires, latents, pictures, target, bundle, walk.number)
@@ -141,7 +143,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
         merging = token_merging_ratio(settings, hires=True)
         with (
             texts_by(bundle) as texts,
-            refiner_of(session, bundle, texts_by, target.size, merging=merging, second=True) as handover,
+            refiner_of(session, bundle, bare_texts, target.size, merging=merging, second=True) as handover,
         ):
             watch = networks.watched(session.watch)
             done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
@@ -149,6 +151,13 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
             drawn = finished(session, handover.last(bundle) if handover else bundle, done.latents, batch)
     before = tuple(pictures) if settings["save_images_before_highres_fix"] else ()
     return Drawn(drawn, done.latents, before, complete=done.stopped is None)
+
+
+def encoded_by(
+    session: Session, prompts: Sequence[str], negatives: Sequence[str], timing: Timing, model: ModelBundle
+) -> Texts:
+    """What `model` is asked when no networks are in it."""
+    return encode(prompts, negatives, session.tools.encoder(model), timing, session.settings)
 
 
 @contextmanager

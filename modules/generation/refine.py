@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 from modules.checkpoints.bundle import ModelBundle
@@ -24,7 +24,7 @@ BOTH = "both passes"
 def refiner_of(
     session: Session,
     bundle: ModelBundle,
-    texts_by: Callable[[ModelBundle], AbstractContextManager[Texts]],
+    texts_by: Callable[[ModelBundle], Texts],
     size: tuple[int, int],
     *,
     merging: float,
@@ -32,8 +32,8 @@ def refiner_of(
 ) -> Iterator[Handover | None]:
     """The refiner of a pass that `bundle` begins; None if none is asked for. What it loads is given back at the end.
 
-    texts_by: what the pass asks, encoded by a model that meanwhile has the networks of the pass in it. size: of the
-    pictures, in pixels.
+    texts_by: what the pass asks, encoded by a model. size: of the pictures, in pixels. The networks that the prompt
+    names do not act in the refiner: they do not in A1111 (its recording refiner/lora differs by 36 dB otherwise).
     Raises: NotFound for its checkpoint; on the way BadRequest if the latents of the two differ.
     """
     info = refiner_info(session, "second pass" if second else "first pass")
@@ -55,7 +55,7 @@ def refiner_of(
             extra = None
             if other.extra_channels != bundle.extra_channels:
                 extra = blank_conditioning(session, other, *size)
-            return Successor(other, lent.enter_context(texts_by(other)), extra, entries(session, info, switch_at))
+            return Successor(other, texts_by(other), extra, entries(session, info, switch_at))
 
         yield Handover(switch_at, load)
 
