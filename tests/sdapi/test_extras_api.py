@@ -178,3 +178,37 @@ def test_a_folder_goes_to_another(server: Server, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
     assert record["images"] == []
     assert record["notes"] == [f"2 pictures are in {tmp_path / 'out'}."]
+
+
+def test_an_interrupt_keeps_the_pictures_that_are_finished(server: Server) -> None:
+    """Between two tiles, so it does not wait for the second picture."""
+    pictures = tuple(ExtrasPicture(noise(side, side)) for side in (8, 400))
+    settings = {"ESRGAN_tile": 16, "ESRGAN_tile_overlap": 8}
+    request = ExtrasRequest(pictures, upscaling=Upscaling(scale=4, upscaler="4x_near"), settings=settings)
+    jobs = server.studio.jobs
+    job = server.studio.submit(request, "extras")
+    with jobs.follow(job.id) as follower:
+        while not (jobs.get(job.id).progress.batch == 1 and jobs.get(job.id).progress.step):
+            follower.next(5)
+            assert not jobs.get(job.id).is_final
+    jobs.interrupt(job.id)
+    done = jobs.wait(job.id, 60)
+    assert (done.state, done.interrupted, len(done.result["images"])) == ("done", True, 1)
+
+
+def test_an_interrupt_before_anything_is_finished_leaves_nothing(server: Server) -> None:
+    request = ExtrasRequest(
+        (ExtrasPicture(noise(401, 400)),),
+        upscaling=Upscaling(scale=4, upscaler="4x_near"),
+        settings={"ESRGAN_tile": 16},
+    )
+    jobs = server.studio.jobs
+    job = server.studio.submit(request, "extras")
+    with jobs.follow(job.id) as follower:
+        while not jobs.get(job.id).progress.step:
+            follower.next(5)
+            assert not jobs.get(job.id).is_final
+    jobs.interrupt(job.id)
+    done = jobs.wait(job.id, 60)
+    assert done.state == "cancelled"
+    assert done.error == "The job was interrupted."
