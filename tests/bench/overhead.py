@@ -69,7 +69,7 @@ def main() -> None:
                 [
                     (bundle.unet, "forward"),
                     (bundle.vae, "decode"),
-                    *((text, "forward") for text in bundle.text_models),
+                    *((clip.model, "forward") for clip in bundle.clips),
                 ]
             )
         request = GenerationRequest(

@@ -52,7 +52,7 @@ def studio(shared_studio: StandIn) -> Iterator[StandIn]:
         shared_studio.jobs.wait(job.id, 10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not outlive the browser tests: others run their own
 def browser() -> Iterator[Browser]:
     """Chromium, started once. Skips where there is none."""
     if CHROMIUM is None:
@@ -104,7 +104,7 @@ def visit(browser: Browser, address: str, studio: StandIn) -> Iterator[object]:
     assert [fault for visitor in visitors for fault in visitor.faults] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def regular(browser: Browser, address: str) -> Iterator[Visitor]:
     """A visitor whose browser has the page's files already: opening it takes half the time."""
     visitor = Visitor(browser, address)

@@ -116,7 +116,7 @@ def test_another_web_site_cannot_change_settings(client: TestClient, studio: Sta
 
 
 def test_saved_pictures_are_served_as_they_are(client: TestClient, studio: StandIn) -> None:
-    from stand_in import gradient
+    from tests.gui.stand_in import gradient
 
     path = studio.outputs.root / "00000-1.png"
     path.write_bytes(png(gradient(64, 64, 1, 1.0), "a boat\nSteps: 1"))
@@ -165,7 +165,7 @@ def test_the_page_stands_without_torch() -> None:
     """In a fresh interpreter: building the page imports neither torch nor what needs it."""
     code = (
         "import sys, tempfile; from pathlib import Path; sys.path[:0] = ['.', 'tests/gui'];"
-        "from stand_in import StandIn; from serving import app_of;"
+        "from tests.gui.stand_in import StandIn; from tests.gui.serving import app_of;"
         "studio = StandIn(Path(tempfile.mkdtemp()) / 'x'); app_of(studio);"
         "heavy = {'torch', 'transformers', 'diffusers', 'scipy'} & set(sys.modules); studio.jobs.close();"
         "print(sorted(heavy))"
