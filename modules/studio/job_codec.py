@@ -21,9 +21,13 @@ from modules.terms import extras
 from modules.terms.control import ControlUnit
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
+from modules.terms.picture_batch import PictureBatch
 
 SCHEMA = 1
-REQUEST_TYPES: tuple[type, ...] = (GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, *extras.TYPES)
+REQUEST_TYPES: tuple[type, ...] = (
+    *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, PictureBatch),
+    *extras.TYPES,
+)
 
 PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 TIFF_MODES = frozenset({"I", "F", "CMYK", "LAB"})

@@ -14,6 +14,7 @@ from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio import listings
+from modules.studio.batch_run import run_batch
 from modules.studio.engine import Engine
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
@@ -26,6 +27,7 @@ from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.version import INFOTEXT_VERSION, VERSION
 from modules.terms.extras import ExtrasRequest
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 
@@ -75,7 +77,7 @@ class Studio:
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest,
+        request: GenerationRequest | ExtrasRequest | PictureBatch,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -139,8 +141,7 @@ class Studio:
         self.library.close()
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
-        run = run_extras if isinstance(job.request, ExtrasRequest) else run_generation
-        return run(self, job, watch)
+        return RUNS[type(job.request)](self, job, watch)
 
 
 def library_of(flags: Flags, hashes: HashCache) -> Library:
@@ -152,3 +153,11 @@ def library_of(flags: Flags, hashes: HashCache) -> Library:
         hashes=hashes,
         hashing=not flags.no_hashing,
     )
+
+
+# What a job asks -> what the worker does with it.
+RUNS: Mapping[type, Callable[[Studio, Job, JobWatch], Outcome]] = {
+    GenerationRequest: run_generation,
+    PictureBatch: run_batch,
+    ExtrasRequest: run_extras,
+}

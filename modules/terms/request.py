@@ -143,8 +143,8 @@ class GenerationRequest:
         """Raises: BadRequest naming the first value that cannot be honoured and what would be."""
         for part in (self, self.source, self.source and self.source.mask, self.hires, self.refiner, *self.controls):
             if part is not None:
-                _check_params(part)
-        for unit in self.controls:
+                check_params(part)
+        for unit in (*self.controls, *details):
             unit.check()
         for name, minimum in (("steps", 1), ("batch_size", 1), ("n_iter", 1), ("width", 64), ("height", 64)):
             if getattr(self, name) < minimum:
@@ -167,7 +167,8 @@ class GenerationRequest:
             raise BadRequest("img2img needs a picture to start from: drop one on the tab or send init_images.")
 
 
-def _check_params(part: Any) -> None:
+def check_params(part: Any) -> None:
+    """Raises: BadRequest naming the first field of `part` that is out of its bounds."""
     for name, declared in params_of(type(part)).items():
         value = getattr(part, name)
         if value is None and declared.default is None:
