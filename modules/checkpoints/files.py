@@ -2,59 +2,38 @@
 
 Safetensors are parsed here (a length, a JSON header, raw bytes) because two things matter that no reader offers
 together: a header read that needs no torch, and a mapping whose pages can be given back one tensor at a time.
-Pickles (`.ckpt`, `.pt`) go through torch's restricted loader; code inside them is never run.
+GGUF files are mapped the same way. Pickles (`.ckpt`, `.pt`) go through torch's restricted loader; code inside them is
+never run.
 Source: the safetensors format, https://github.com/huggingface/safetensors#format.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from modules.checkpoints.storage.folding import folded, has_marks
+from modules.checkpoints.storage.gguf_header import read_gguf
+from modules.checkpoints.tensor_info import DTYPE_BYTES, TORCH_NAMES
+from modules.checkpoints.tensor_info import TensorInfo as TensorInfo
 from modules.terms.errors import NotFound, Refused, UnknownFile
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from modules.checkpoints.storage.packed import Packed
+
 MAX_HEADER_BYTES = 100_000_000  # the cap of the safetensors reference reader
-DTYPE_BYTES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
-    "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U16": 2, "U32": 4, "U64": 8, "BOOL": 1,
-}  # fmt: skip
-TORCH_NAMES = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
-    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
-    "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64", "BOOL": "bool",
-}  # fmt: skip
 SAFETENSORS_NAMES = {name: short for short, name in TORCH_NAMES.items()}
 
-FileKind = Literal["safetensors", "zip pickle", "old pickle"]
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """What a header says of one tensor. `begin`, `end`: bytes in the file; both 0 where the format does not tell."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int = 0
-    end: int = 0
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.elements * DTYPE_BYTES.get(self.dtype, 4)
+FileKind = Literal["safetensors", "gguf", "zip pickle", "old pickle"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +62,8 @@ class Header:
 class StateDict(Mapping[str, "Tensor"]):
     """Key -> tensor of a model file; a tensor's bytes are read from disk when it is first touched.
 
-    Tensors are private views of the file: writing to one changes memory (copy on write), never the file.
+    Tensors are private views of the file: writing to one changes memory (copy on write), never the file. What is
+    quantised comes as float32, not as a view; `packed` gives it as it is stored.
     """
 
     def __init__(self, header: Header, mapped: mmap.mmap | None, loaded: Mapping[str, Tensor] | None = None) -> None:
@@ -94,7 +74,31 @@ class StateDict(Mapping[str, "Tensor"]):
     def __getitem__(self, key: str) -> Tensor:
         if self._mapped is None:
             return self._loaded[key]
-        return _view(self._mapped, self.header.tensors[key])
+        info = self.header.tensors[key]
+        if info.plain:
+            return self._plain(info)
+        packed = self.packed(key)
+        if packed is not None:
+            return packed.unpacked()
+        from modules.checkpoints.storage.unpacking import scaled
+
+        return scaled(info, self._plain(replace(info, beside={})), self._plain)
+
+    def packed(self, key: str) -> Packed | None:
+        """The weight `key` in the form that the file stores it in; None if it is stored as plain numbers.
+
+        Raises: UnknownFile if that form is not known.
+        """
+        info = self.header.tensors[key]
+        if self._mapped is None or not info.packed:
+            return None
+        from modules.checkpoints.storage.unpacking import packed_of
+
+        return packed_of(info, _view(self._mapped, TensorInfo("I8", (info.nbytes,), info.begin, info.end)), self._plain)
+
+    def _plain(self, info: TensorInfo) -> Tensor:
+        assert self._mapped is not None
+        return _view(self._mapped, info)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.header.tensors)
@@ -122,19 +126,23 @@ def open_tensors(path: Path) -> StateDict:
 
     Raises: NotFound; UnknownFile if it is broken or no model file; Refused if it is a pickle with code inside.
     """
-    if kind_of(path) != "safetensors":
+    kind = kind_of(path)
+    if kind not in ("safetensors", "gguf"):
         return _open_pickle(path)
-    header = _safetensors_header(path)
+    header = _gguf_header(path) if kind == "gguf" else _safetensors_header(path)
     with path.open("rb") as file:
         return StateDict(header, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
 def read_header(path: Path) -> Header:
-    """Keys, shapes, dtypes and metadata of `path`. Safetensors need a few kilobytes and no torch; pickles are mapped.
+    """Keys, shapes, dtypes and metadata of `path`. Pickles are mapped; others need a few kilobytes and no torch.
 
     Raises: as `open_tensors`.
     """
-    return _safetensors_header(path) if kind_of(path) == "safetensors" else _open_pickle(path).header
+    kind = kind_of(path)
+    if kind == "gguf":
+        return _gguf_header(path)
+    return _safetensors_header(path) if kind == "safetensors" else _open_pickle(path).header
 
 
 def kind_of(path: Path) -> FileKind:
@@ -150,6 +158,8 @@ def kind_of(path: Path) -> FileKind:
     # Before pickles: a header's length may begin with the bytes of a pickle (80 02), but no pickle goes on like this.
     if start[8:9] == b"{" and start[7:8] == b"\0":
         return "safetensors"
+    if start[:4] == b"GGUF":
+        return "gguf"
     if start[:4] == b"PK\x03\x04":
         return "zip pickle"
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
@@ -165,8 +175,6 @@ def _looks_like(start: bytes) -> str:
         return "it is a web page, not a model: the site answered with a page (a login, perhaps). Download it again."
     if text.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer, a note that says where the model lies. Fetch the file itself (git lfs pull)."
-    if text.startswith(b"gguf"):
-        return "it is a GGUF file, a format that is not supported yet. Choose a .safetensors version of the model."
     if text.startswith(b"{"):
         return "it is JSON text, not a model: probably a site's error message. Download it again."
     return "it is neither safetensors nor a PyTorch file, or it is damaged. Download it again."
@@ -196,7 +204,20 @@ def _safetensors_header(path: Path) -> Header:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise UnknownFile(f"{path.name} is damaged: its header cannot be read. Download it again.") from None
     _check_extents(path, tensors, size, 8 + length)
+    if has_marks(tensors):
+        with path.open("rb") as file:
+            tensors = dict(folded(tensors, partial(_bytes_of, file), path))
     return Header(path, _without_averages(tensors), metadata)
+
+
+def _bytes_of(file: BinaryIO, info: TensorInfo) -> bytes:
+    file.seek(info.begin)
+    return file.read(info.nbytes)
+
+
+def _gguf_header(path: Path) -> Header:
+    tensors, metadata = read_gguf(path)
+    return Header(path, tensors, metadata)
 
 
 def _check_extents(path: Path, tensors: Mapping[str, TensorInfo], size: int, data_begin: int) -> None:

@@ -75,7 +75,7 @@ def inspect_file(path: Path) -> FileReport:
 
     Raises: NotFound; UnknownFile if it is broken or no model file at all; Refused if it is a pickle with code inside.
     """
-    if kind_of(path) != "safetensors":
+    if "pickle" in kind_of(path):
         special = _pickled(path, read_pickle(path))
         if special is not None:
             return special

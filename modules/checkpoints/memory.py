@@ -283,7 +283,7 @@ def _needed(header: Header, placement: Placement) -> int:
     blueprint = draw_blueprint(header)
     formats = {"UNet": placement.unet, "VAE": placement.vae}
     return sum(
-        header.tensors[piece.key].elements * formats.get(part.name, placement.text).itemsize
+        header.tensors[piece.key].bytes_in(formats.get(part.name, placement.text).itemsize)
         for part in blueprint.components
         for piece in part.pieces.values()
     )
@@ -294,7 +294,7 @@ def _has_vae(info: CheckpointInfo) -> bool:
 
 
 def _bytes_of(bundle: ModelBundle) -> int:
-    return sum(weight.numel() * weight.element_size() for one in bundle.networks for weight in one.parameters())
+    return sum(weight.nbytes for one in bundle.networks for weight in one.parameters())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

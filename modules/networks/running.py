@@ -82,12 +82,21 @@ class _Added:
 
 
 def _sum_of_whole(module: nn.Module, contributions: Sequence[Contribution]) -> Tensor:
-    weight = next(value for name, value in module.named_parameters(recurse=False) if name == "weight")
-    plain = weight.detach().to(torch.float32)
+    plain = _plain_weight(module)
     total = torch.zeros_like(plain)
     for one in contributions:
         total += one.whole(plain + total)
     return total
+
+
+def _plain_weight(module: nn.Module) -> Tensor:
+    """The module's weight in float32. Layers that keep it packed say what it means."""
+    unpacked = getattr(module, "unpacked_weight", None)
+    if unpacked is not None:
+        numbers: Tensor = unpacked(torch.float32)
+        return numbers
+    weight = next(value for name, value in module.named_parameters(recurse=False) if name == "weight")
+    return weight.detach().to(torch.float32)
 
 
 def _sum_of_biases(contributions: Sequence[Contribution], device: torch.device) -> Tensor | None:
