@@ -100,8 +100,7 @@ def plan(
         bounds = (levels.sigma_min, levels.sigma_max)
     else:
         levels = sampler.levels(levels)
-        if schedule.label == AUTOMATIC and sampler.default_schedule:
-            chosen = SCHEDULES[sampler.default_schedule]
+        chosen = schedule_used(sampler, schedule)
         full, bent = sigmas_for(chosen, length + discard, levels, settings)
         recorded |= bent
         if discard:
@@ -125,6 +124,12 @@ def plan(
         from_image=strength is not None,
         recorded=recorded,
     )
+
+
+def schedule_used(sampler: Sampler, schedule: Schedule) -> Schedule:
+    """`schedule`, or the sampler's own where that is left to it. The timestep family walks without one."""
+    left_to_it = schedule.label == AUTOMATIC and not sampler.timestep_family
+    return SCHEDULES[sampler.default_schedule] if left_to_it and sampler.default_schedule else schedule
 
 
 def timesteps_of(steps: int, count: int = 1000) -> Tensor:

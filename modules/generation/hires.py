@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -17,6 +18,7 @@ from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
 from modules.generation.tools import Tools
 from modules.generation.vae import encoded
+from modules.imaging.masks import flattened
 from modules.imaging.resize import resize
 from modules.terms.request import Hires
 
@@ -83,6 +85,22 @@ def enlarge(
     upscale = session.enlarge(hires.upscaler, number)
     pixels = pixels_of([resize(picture, width, height, upscale=upscale) for picture in pictures]).to(onto.device)
     return cut(encoded(session, onto, pixels, number), target)
+
+
+def taken(session: Session, hires: Hires, picture: Image.Image, number: int) -> tuple[Tensor, list[Image.Image]]:
+    """A picture that is there, in place of a first pass: (latents, pictures), one for each of a batch.
+
+    There are latents for the latent modes only; upscalers do without: (B, 0). number: how many passes are done.
+    """
+    count = session.request.batch_size
+    picture = flattened(picture, session.settings["img2img_background_color"])
+    if hires.upscaler not in LATENT_MODES:
+        return torch.empty(count, 0), [picture] * count
+    # The VAE knows whole latents only: what is left over at the right and bottom would be dropped there.
+    downscale = session.bundle.latent.downscale
+    whole = picture.crop((0, 0, *(side // downscale * downscale for side in picture.size)))
+    latents = encoded(session, session.bundle, pixels_of([whole]).to(session.bundle.device), number)
+    return latents.expand(count, -1, -1, -1), [picture] * count
 
 
 def check_upscaler(hires: Hires | None, tools: Tools) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from PIL import Image
@@ -14,11 +14,12 @@ import modules.diffusion.samplers
 import modules.diffusion.schedules  # noqa: F401 - the same
 from modules.checkpoints.bundle import ModelBundle
 from modules.conditioning.encode import Timing
+from modules.diffusion.route import schedule_used
 from modules.diffusion.sampler import Sampler, resolve
 from modules.generation.denoise import Denoised, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
 from modules.generation.guide import Handover
-from modules.generation.hires import LATENT_MODES, enlarge, target_of
+from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of
 from modules.generation.networks import PassNetworks
 from modules.generation.plan import Batch
 from modules.generation.refine import refiner_of
@@ -53,10 +54,22 @@ def draw(batch: Batch, session: Session, start: Start | None) -> Drawn:
     Raises: as `denoise`. `session.stopped` tells if the watcher ended it early; the pictures are then the last guess.
     """
     hires = session.request.hires if start is None else None
+    if hires is not None and hires.picture is not None:
+        return over_picture(batch, session, hires, hires.picture)
     done, pictures = first_pass(batch, session, start, hires)
     if hires is None or session.stopped is not None:
         return Drawn(pictures, done.latents, complete=hires is None and done.stopped is None)
     return hires_pass(batch, session, hires, done.latents, pictures)
+
+
+def over_picture(batch: Batch, session: Session, hires: Hires, picture: Image.Image) -> Drawn:
+    """The hires pass of `batch` over a picture that is there."""
+    request, number = session.request, batch.index * session.passes_per_batch
+    session.tell("encoding", number)
+    session.extra["Schedule type"] = schedule_used(*resolve(request.sampler, request.scheduler)).label
+    session.extra.update(emphasis_entry((*batch.hires_prompts, *batch.hires_negatives), session.settings))
+    latents, pictures = taken(session, hires, picture, number + 1)
+    return replace(hires_pass(batch, session, hires, latents, pictures), before=())
 
 
 def finished(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:

@@ -36,6 +36,8 @@ def echo(body: GenerationBody) -> dict[str, Any]:
     values = body.model_dump()
     if "include_init_images" in values and not values["include_init_images"]:
         values["init_images"] = values["mask"] = None
+    if "firstpass_image" in values:
+        values["firstpass_image"] = None
     return values
 
 

@@ -85,7 +85,9 @@ class Txt2ImgBody(GenerationBody):
     denoising_strength: float | None = None
     firstphase_width: int = 0
     firstphase_height: int = 0
-    firstpass_image: str | None = None
+    firstpass_image: str | None = Field(
+        None, description="Stands for the first pass: hires fix enlarges it and draws over it. Its size counts."
+    )
     hr_scale: float = 2.0
     hr_upscaler: str | None = None
     hr_second_pass_steps: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -32,7 +33,15 @@ def txt2img_request(body: Txt2ImgBody, studio: Studio) -> GenerationRequest:
     """What the body asks for. Raises: BadRequest, NotFound naming what is wrong and the nearest that is right."""
     body, pasted = _completed(body, studio)
     request = _shared(body, studio, pasted)
-    if body.enable_hr:
+    if body.firstpass_image:
+        # A1111 takes a picture, but its API hands on the text and fails; clients that send one mean this.
+        strength = HIRES_DENOISING if body.denoising_strength is None else body.denoising_strength
+        picture = read_image(body.firstpass_image, studio.settings)
+        hires = dataclasses.replace(_hires(body), picture=picture)
+        request = request.with_(
+            hires=hires, denoising_strength=strength, width=max(64, picture.width), height=max(64, picture.height)
+        )
+    elif body.enable_hr:
         strength = HIRES_DENOISING if body.denoising_strength is None else body.denoising_strength
         request = request.with_(hires=_hires(body), denoising_strength=strength)
         if body.firstphase_width or body.firstphase_height:

@@ -54,7 +54,7 @@ def _plain_fields(request: GenerationRequest) -> dict[str, Any]:
     """The knobs of the request by field name; its pictures and scripts stay in the job's own request."""
     return {
         **{name: _json(getattr(request, name)) for name in params_of(GenerationRequest)},
-        "hires": dataclasses.asdict(request.hires) if request.hires else None,
+        "hires": dataclasses.asdict(dataclasses.replace(request.hires, picture=None)) if request.hires else None,
         "refiner": dataclasses.asdict(request.refiner) if request.refiner else None,
     }
 

@@ -53,7 +53,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Hires:
-    """The second, larger pass. `upscaler`: a latent mode or the name of an upscaler; 0 and "" mean: as in the first."""
+    """The second, larger pass. `upscaler`: a latent mode or the name of an upscaler; 0 and "" mean: as in the first.
+
+    picture: stands for what the first pass would draw, which is left out; the request's size is its size.
+    """
 
     scale: float = param(2.0, "Upscale by", Slider(1, 4, 0.05), key="hr_scale", infotext="Hires upscale")
     upscaler: str = param(
@@ -75,6 +78,7 @@ class Hires:
     negative_prompt: str = param(
         "", "Hires negative prompt", Text(3), key="hr_negative_prompt", infotext="Hires negative prompt"
     )
+    picture: Image | None = None
 
 
 @dataclass(frozen=True)

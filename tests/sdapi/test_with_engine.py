@@ -105,3 +105,14 @@ def test_a_grid_comes_first_where_pictures_are_saved(server: Server) -> None:
     assert (len(answer["images"]), info["index_of_first_image"], len(info["infotexts"])) == (3, 1, 3)
     assert drawn(answer)[0].width > 64 or drawn(answer)[0].height > 64
     assert info["all_seeds"] == [5, 6]
+
+
+def test_a_picture_that_is_sent_stands_for_the_first_pass(server: Server) -> None:
+    hires = {**SMALL, "enable_hr": True, "hr_upscaler": "Lanczos", "hr_scale": 1.5, "denoising_strength": 0.5}
+    (first,) = server.client.post("/sdapi/v1/txt2img", json=SMALL).json()["images"]
+    through = server.client.post("/sdapi/v1/txt2img", json=hires).json()
+    # The form's own size does not count: the picture has one.
+    onto = server.client.post("/sdapi/v1/txt2img", json={**hires, "width": 512, "firstpass_image": first}).json()
+    assert drawn(onto)[0].tobytes() == drawn(through)[0].tobytes()
+    assert json.loads(onto["info"])["infotexts"] == json.loads(through["info"])["infotexts"]
+    assert onto["parameters"]["firstpass_image"] is None
