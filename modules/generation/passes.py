@@ -39,11 +39,12 @@ DEFAULT_STRENGTH = 0.75
 class Drawn:
     """The pictures of a batch, and those of its first pass if they are to be saved.
 
-    latents: (B, C, h, w), what they were decoded from. complete: False if the watcher ended the drawing early.
+    latents: (B, C, h, w), what they were decoded from; None for pictures that were not drawn. complete: False if the
+    watcher ended the drawing early.
     """
 
     pictures: list[Image.Image]
-    latents: Tensor
+    latents: Tensor | None
     before: tuple[Image.Image, ...] = ()
     complete: bool = True
 
@@ -74,7 +75,7 @@ def over_picture(batch: Batch, session: Session, hires: Hires, picture: Image.Im
 
 def finished(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batch) -> list[Image.Image]:
     """The pictures of a batch's last pass."""
-    number = (batch.index + 1) * session.passes_per_batch
+    number = session.drawn(batch)
     session.tell("decoding", number)
     return decoded(session, bundle, latents, number)
 

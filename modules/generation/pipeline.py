@@ -6,10 +6,12 @@ from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
 from modules.generation.always_on import check_scripts
 from modules.generation.controls import controlled
+from modules.generation.detail_texts import entries
+from modules.generation.details import check_details, skips_drawing, undrawn
 from modules.generation.finish import finish, model_description
 from modules.generation.hires import check_upscaler
 from modules.generation.network_request import with_networks_of_settings
-from modules.generation.passes import draw
+from modules.generation.passes import Drawn, draw
 from modules.generation.plan import plan_batches
 from modules.generation.session import Session
 from modules.generation.source import batch_count, prepare_source
@@ -35,17 +37,23 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
     plan = with_networks_of_settings(plan, settings, tools.networks.loras, tools.networks.hypernetworks)
     check_upscaler(request.hires, tools)
+    check_details(request, tools)
     watch(Progress("loading", batches=len(plan.batches)))
     checkpoint, note = chosen_checkpoint(request, settings, tools)
     with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:
         session = Session(plan, settings, tools, watch, bundle)
         for sentence in (note, *bundle.notes):
             session.note(sentence)
+        session.scripts.update(entries(request.detail.units if request.detail else ()))
         with tiled(bundle, session.tiling):
-            prepared = prepare_source(session, request.source) if request.source else None
+            kept = skips_drawing(request)
+            prepared = prepare_source(session, request.source) if request.source and not kept else None
             with controlled(session, prepared):
                 for batch in plan.batches:
-                    drawn = draw(batch, session, prepared.start if prepared else None)
+                    if kept:
+                        drawn = Drawn(undrawn(batch, session), None)
+                    else:
+                        drawn = draw(batch, session, prepared.start if prepared else None)
                     finish(batch, drawn, prepared, session)
                     if isinstance(session.stopped, Interrupted):
                         break

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 from modules.generation.always_on import ALWAYS_ON
 from modules.generation.describe import MASKED_CONTENT
+from modules.generation.detail_texts import units_from
 from modules.generation.network_tags import with_local_networks
 from modules.generation.sampler_names import AUTOMATIC, SamplerNames
 from modules.settings.store import Settings
 from modules.settings.values import accepted
 from modules.terms.declare import Checkbox, Choice, Number, Slider, params_of
+from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Refiner
 
@@ -122,6 +124,7 @@ class _Reader:
         changes["hires"] = self._hires()
         changes["refiner"] = self._refiner()
         changes["scripts"] = {**base.scripts, **self._scripts()}
+        changes["detail"] = self._detail()
         checkpoint = self._checkpoint()
         if checkpoint:
             changes["checkpoint"] = checkpoint
@@ -205,6 +208,11 @@ class _Reader:
             if values:
                 found[script.title] = astuple(script.options(**values))
         return found
+
+    def _detail(self) -> DetailPass | None:
+        units, keys = units_from(self.entries)
+        self.taken |= keys
+        return DetailPass(units) if units else None
 
     def _found_checkpoint(self, written: str, role: str) -> str:
         """The checkpoint here that is meant by `name [hash]`; "" and a note if there is none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.enhance.upscaler import Work
-from modules.generation.plan import Plan
+from modules.generation.plan import Batch, Plan
 from modules.generation.tools import Tools
 from modules.imaging.resize import Upscale
 from modules.settings.store import Settings
@@ -43,7 +43,13 @@ class Session:
 
     @property
     def passes_per_batch(self) -> int:
-        return 2 if self.request.hires else 1
+        """The first, the hires pass and that of the details, as far as they are asked for."""
+        detail = self.request.detail
+        return 1 + (self.request.hires is not None) + (detail is not None and bool(detail.units))
+
+    def drawn(self, batch: Batch) -> int:
+        """How many passes are done when all but the details of `batch` is."""
+        return batch.index * self.passes_per_batch + 1 + (self.request.hires is not None)
 
     @property
     def passes(self) -> int:

@@ -17,6 +17,7 @@ from modules.conditioning.embeddings import EmbeddingLibrary
 from modules.conditioning.encode import PromptEncoder
 from modules.control.shelf import ControlShelf
 from modules.enhance.captions import Captioner, captioners
+from modules.enhance.detection.detect import Detectors
 from modules.enhance.upscaler import Upscaler, Work, simple_upscalers
 from modules.enhance.upscalers.cache import EnlargedCache
 from modules.enhance.upscalers.known import missing
@@ -48,6 +49,7 @@ class Tools:
     upscalers: Registry[Upscaler] = field(default_factory=simple_upscalers)
     enlarged: EnlargedCache = field(default_factory=EnlargedCache)
     faces: Faces | None = None
+    detectors: Detectors = field(default_factory=Detectors)
     captioners: Registry[Captioner] = field(default_factory=captioners)
     networks: NetworkShelf = field(default_factory=NetworkShelf)
     controls: ControlShelf = field(default_factory=ControlShelf)

@@ -38,12 +38,14 @@ class Engine:
         """The tools for a job under `settings`. The first call imports torch and finds the device."""
         with self._lock:
             if self._tools is None:
+                from modules.enhance.detection.detect import Detectors
                 from modules.enhance.faces.restore import Faces
 
                 self._tools = make_tools(self._studio)
                 self._picture_networks = make_picture_networks(self._studio, self._tools)
                 faces = Faces(self._picture_networks, self._studio.flags.face_folders)
-                self._tools = self._tools.with_(faces=faces)
+                detectors = Detectors(self._studio.flags.face_folders)
+                self._tools = self._tools.with_(faces=faces, detectors=detectors)
             models = self._tools.models
             models.limit = int(settings["sd_checkpoints_limit"])
             models.vae_setting = settings["sd_vae"]

@@ -19,13 +19,14 @@ from PIL import Image
 
 from modules.terms import extras
 from modules.terms.control import ControlUnit
+from modules.terms.detail import DetailPass, DetailUnit
 from modules.terms.errors import BadRequest, NotFound
-from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 from modules.terms.picture_batch import PictureBatch
+from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 SCHEMA = 1
 REQUEST_TYPES: tuple[type, ...] = (
-    *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, PictureBatch),
+    *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, DetailPass, DetailUnit, PictureBatch),
     *extras.TYPES,
 )
 

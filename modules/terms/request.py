@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.terms.control import ControlUnit
 from modules.terms.declare import Checkbox, Choice, Number, Slider, Text, param, params_of
+from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class GenerationRequest:
     hires: Hires | None = None
     refiner: Refiner | None = None
     controls: tuple[ControlUnit, ...] = ()
+    detail: DetailPass | None = None
     disable_extra_networks: bool = param(False, "Disable extra networks", Checkbox())
     settings: Mapping[str, Any] = field(default_factory=dict)
     script: tuple[str, tuple[Any, ...]] | None = None
@@ -145,11 +147,15 @@ class GenerationRequest:
 
     def check(self) -> None:
         """Raises: BadRequest naming the first value that cannot be honoured and what would be."""
-        for part in (self, self.source, self.source and self.source.mask, self.hires, self.refiner, *self.controls):
+        details = self.detail.units if self.detail else ()
+        parts = (self, self.source, self.source and self.source.mask, self.hires, self.refiner)
+        for part in (*parts, *self.controls, *details):
             if part is not None:
                 check_params(part)
-        for unit in (*self.controls, *details):
+        for unit in self.controls:
             unit.check()
+        for detail in details:
+            detail.check()
         for name, minimum in (("steps", 1), ("batch_size", 1), ("n_iter", 1), ("width", 64), ("height", 64)):
             if getattr(self, name) < minimum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at least {minimum}.")

@@ -17,7 +17,8 @@ from modules.terms.declare import Slider
 from modules.terms.errors import NotFound
 
 LARGE_PICTURES = {f"{what}_{part}" for what in ("diffusion", "vae") for part in ("tiling", "tile_size", "tile_overlap")}
-OURS = {"language", "cfg_rescale"} | LARGE_PICTURES
+DETAILS = {"ad_bbox_sortby", "ad_save_images_before"}  # the names that the ADetailer extension gave them
+OURS = {"language", "cfg_rescale"} | LARGE_PICTURES | DETAILS
 # A1111's default lets whoever reaches the API make this machine fetch addresses: nothing is fetched until asked for.
 SAFER = {"api_enable_requests": False}
 

@@ -29,10 +29,12 @@ USUAL_EYES = np.array([[0.31, 0.39], [0.69, 0.39]])
 @dataclass(frozen=True)
 class Face:
     """`box`: left, top, right, bottom. `points` (2 or 5, 2): eyes as they stand in the picture from left to right,
-    then nose and the corners of the mouth if they are known. All in pixels."""
+    then nose and the corners of the mouth if they are known. All in pixels. `confidence`: 0 to 1; the cascades give
+    none and count as sure."""
 
     box: tuple[int, int, int, int]
     points: Floats
+    confidence: float = 1.0
 
     @property
     def area(self) -> int:
@@ -110,7 +112,7 @@ class YuNet:
         for row in np.asarray(found if found is not None else [], float).reshape(-1, 15):
             left, top, width, height = row[:4]
             box = np.array([left, top, left + width, top + height]) / scale
-            faces.append(Face(whole_box(box, picture), row[4:14].reshape(5, 2) / scale))
+            faces.append(Face(whole_box(box, picture), row[4:14].reshape(5, 2) / scale, float(row[14])))
         return sorted(faces, key=lambda face: -face.area)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.settings.setting import POSTPROCESSING, Section, section, setting
 from modules.terms.declare import Choice, Slider
+from modules.terms.detail import LEFT_TO_RIGHT, ORDERS
 
 SETTINGS = (
     *section(
@@ -135,6 +136,19 @@ SETTINGS = (
             "Move face restoration model from VRAM into RAM after processing",
             False,
             "Frees video memory between pictures at the price of loading time.",
+        ),
+        setting(
+            "ad_bbox_sortby",
+            "Order of faces in the detail pass",
+            LEFT_TO_RIGHT,
+            "Which face a prompt after [SEP] belongs to. None: as the detector found them.",
+            Choice(ORDERS),
+        ),
+        setting(
+            "ad_save_images_before",
+            "Save a copy of the picture before its details are redrawn",
+            False,
+            "It is saved beside the finished one.",
         ),
     ),
     *section(

@@ -1,0 +1,102 @@
+"""Detectors, by name: what each finds in a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from modules.enhance.detection.names import PERSON, own_instead
+from modules.terms.detail import FACE
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One thing found. `box`: left, top, right, bottom in pixels. `mask` (L, as large as the picture): its outline, if
+    the detector knows it. `label`: what it is, "" if the detector has one kind only."""
+
+    box: Box
+    confidence: float = 1.0
+    mask: Image.Image | None = None
+    label: str = ""
+
+    @property
+    def area(self) -> int:
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+
+# What finds things in an RGB picture, those of at least that confidence (0 to 1).
+Finder = Callable[[Image.Image, float], list[Detection]]
+
+
+@dataclass
+class Detectors:
+    """Detectors by name. `face_folders`: where the file of YuNet is looked for.
+
+    own: those that need no file, by name; by default OpenCV's, made at the first use.
+    """
+
+    face_folders: tuple[Path, ...] = ()
+    own: Mapping[str, Finder] = field(default_factory=dict)
+    _made: dict[str, Finder] = field(default_factory=dict, repr=False)
+
+    def check(self, name: str) -> None:
+        """Raises: NotFound if `name` means none, saying which file is missing and where it goes."""
+        own_instead(name)
+
+    def chosen(self, name: str) -> tuple[Finder, str]:
+        """The detector that `name` means, and a sentence if another one stands in for it ("" otherwise).
+
+        Raises: NotFound as `check`.
+        """
+        own, note = own_instead(name)
+        if own in self.own:
+            return self.own[own], note
+        if own not in self._made:
+            self._made[own] = face_finder(self.face_folders) if own == FACE else person_finder()
+        return self._made[own], note
+
+
+def face_finder(folders: tuple[Path, ...]) -> Finder:
+    """Faces by YuNet, if its file is in `folders`, else by OpenCV's cascades, which are always sure."""
+    from modules.enhance.faces.detect import detector_of
+
+    detector = detector_of(folders)
+
+    def find(picture: Image.Image, confidence: float) -> list[Detection]:
+        faces = detector(np.asarray(picture.convert("RGB")))
+        return [Detection(face.box, face.confidence, label=FACE) for face in faces if face.confidence >= confidence]
+
+    return find
+
+
+def person_finder() -> Finder:
+    """People who stand upright, by the histograms of Dalal and Triggs (2005) that OpenCV ships."""
+    import cv2
+
+    histogram = cv2.HOGDescriptor()
+    histogram.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector()))
+
+    def find(picture: Image.Image, confidence: float) -> list[Detection]:
+        pixels = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
+        if min(pixels.shape[0] / 128, pixels.shape[1] / 64) < 1:  # its window
+            return []
+        boxes, weights = histogram.detectMultiScale(pixels, winStride=(8, 8), scale=1.05)
+        found = [
+            Detection(inside(box, picture.size), min(1.0, float(weight)), label=PERSON)
+            for box, weight in zip(np.asarray(boxes).reshape(-1, 4), np.asarray(weights).ravel(), strict=True)
+        ]
+        return sorted((one for one in found if one.confidence >= confidence), key=lambda one: -one.confidence)
+
+    return find
+
+
+def inside(box: np.ndarray[tuple[int, ...], np.dtype[np.generic]], size: tuple[int, int]) -> Box:
+    """(left, top, width, height) as left, top, right, bottom within a picture of `size`."""
+    left, top, width, height = (int(number) for number in box)
+    return max(0, left), max(0, top), min(size[0], left + width), min(size[1], top + height)
