@@ -4,6 +4,7 @@ webui.py          flags -> Studio -> faces -> serve                       (top l
 a1111/            the extension API that A1111 extensions expect
 gui/   sdapi/     the Gradio page · the HTTP API                          (do not know each other)
 studio/           the one long-lived object: jobs, outputs, flags, settings on disk
+merging/          checkpoints and LoRAs out of checkpoints
 generation/       request -> pictures      training/  recipe -> network   (do not know each other)
 control/ enhance/ what steers a picture and what betters one
 checkpoints/      files -> ModelBundle

@@ -20,13 +20,14 @@ FLOORS = [
     {"checkpoints"},
     {"control", "enhance"},
     {"generation", "training"},
+    {"merging"},
     {"studio"},
     {"sdapi", "gui"},
     {"a1111"},
 ]
 BESIDE = {"bootstrap"}  # runs before anything is installed: standard library only, see tests/test_bootstrap.py
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
-CORE = [room for floor in FLOORS[:6] for room in sorted(floor) if (MODULES / room).is_dir()]
+CORE = [room for floor in FLOORS[:7] for room in sorted(floor) if (MODULES / room).is_dir()]
 WITHOUT_TORCH = ["modules.terms.request", "modules.terms.result", "modules.settings", "modules.prompt"]
 
 

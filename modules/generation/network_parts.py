@@ -70,7 +70,7 @@ class PartsOf:
             known = self._known[bundle.unet] = tuple(
                 _Known(
                     number,
-                    _as_wrapped(module, originals_of(component, state)),
+                    as_wrapped(module, originals_of(component, state)),
                     None if state is None else FileSource(state, component.pieces),
                 )
                 for number, module, component in zip(numbers, modules, components, strict=True)
@@ -117,7 +117,7 @@ def originals_of(component: Component[Any], state: StateDict | None) -> Original
     return names
 
 
-def _as_wrapped(module: nn.Module, originals: Originals) -> Originals:
+def as_wrapped(module: nn.Module, originals: Originals) -> Originals:
     """`originals` with the paths that the modules have if transformers wraps the encoder once more."""
     if "text_model" not in dict(module.named_children()):
         return originals

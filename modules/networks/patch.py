@@ -166,14 +166,27 @@ class Patches:
         model = parts[0].module
         memory = self._memories.get(model)
         if memory is None:
-            biased = frozenset(
-                (part.number, path)
-                for part in parts
-                for path, module in part.module.named_modules()
-                if module._parameters.get("bias") is not None
-            )
-            self._memories[model] = memory = _Memory(ModuleNames(parts), biased)
+            self._memories[model] = memory = _remembering(parts)
         return memory
+
+
+def plan_of(
+    parts: Sequence[Part], wanted: Sequence[Wanted]
+) -> tuple[Mapping[Key, Sequence[Contribution]], tuple[tuple[str, ...], ...]]:
+    """What `wanted` would give to which weight of `parts`, and for each network the keys that fit nowhere. Touches no
+    weight: the modules may be without any."""
+    memory = _remembering(parts)
+    return _plan(memory, wanted), _told(memory, wanted).unused
+
+
+def _remembering(parts: Sequence[Part]) -> _Memory:
+    biased = frozenset(
+        (part.number, path)
+        for part in parts
+        for path, module in part.module.named_modules()
+        if module._parameters.get("bias") is not None
+    )
+    return _Memory(ModuleNames(parts), biased)
 
 
 def _told(memory: _Memory, wanted: Sequence[Wanted]) -> Applied:

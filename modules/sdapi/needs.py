@@ -12,6 +12,7 @@ from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
 from modules.terms.extras import ExtrasRequest
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
 
 
@@ -41,7 +42,7 @@ class Studio(Protocol):
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest,
+        request: GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest,
         kind: str = "txt2img",
         *,
         client: str = "",

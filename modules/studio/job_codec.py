@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from modules.terms import extras
+from modules.terms import extras, merging
 from modules.terms.control import ControlUnit
 from modules.terms.detail import DetailPass, DetailUnit
 from modules.terms.errors import BadRequest, NotFound
@@ -28,6 +28,7 @@ SCHEMA = 1
 REQUEST_TYPES: tuple[type, ...] = (
     *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, DetailPass, DetailUnit, PictureBatch),
     *extras.TYPES,
+    *merging.TYPES,
 )
 
 PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})

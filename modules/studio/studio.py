@@ -21,12 +21,14 @@ from modules.studio.flag_table import Flags
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
+from modules.studio.merge_run import run_extract, run_merge
 from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.outputs import Outputs
 from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.version import INFOTEXT_VERSION, VERSION
 from modules.terms.extras import ExtrasRequest
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
@@ -77,7 +79,7 @@ class Studio:
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest | PictureBatch,
+        request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -160,4 +162,6 @@ RUNS: Mapping[type, Callable[[Studio, Job, JobWatch], Outcome]] = {
     GenerationRequest: run_generation,
     PictureBatch: run_batch,
     ExtrasRequest: run_extras,
+    MergeRequest: run_merge,
+    ExtractRequest: run_extract,
 }

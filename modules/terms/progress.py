@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "faces", "decoding", "finishing"]
+Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "faces", "decoding", "finishing", "merging"]
 
 
 @dataclass(frozen=True)
