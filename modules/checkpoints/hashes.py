@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["file", "content"]
 BLOCK = 1 << 20
@@ -102,11 +102,20 @@ class HashCache:
             self._database.close()
 
 
+class HashingProgress(NamedTuple):
+    """How far a list of files is; `name` is the file that is being read, "" if none is."""
+
+    done: int = 0
+    total: int = 0
+    name: str = ""
+
+
 class BackgroundHashing:
-    """One quiet thread that hashes files so that nobody has to wait for them."""
+    """One quiet thread that hashes files so that nobody has to wait for them. `progress` tells how far it is."""
 
     def __init__(self, cache: HashCache, on_hash: Callable[[Path], None]) -> None:
         self._cache, self._on_hash = cache, on_hash
+        self.progress = HashingProgress()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -129,16 +138,18 @@ class BackgroundHashing:
             self._thread.join()
 
     def _work(self, files: list[tuple[Path, str]]) -> None:
-        for path, title in files:
+        for number, (path, title) in enumerate(files):
             if self._stopped.is_set():
-                return
+                break
+            self.progress = HashingProgress(number, len(files), path.name)
             try:
                 if self._cache.known(path, title) is None and self._cache.compute(
                     path, title, stop=self._stopped.is_set
                 ):
                     self._on_hash(path)
             except OSError:
-                continue  # moved or deleted meanwhile; the next refresh of the list drops it
+                continue  # moved or deleted meanwhile; the next look at the folder drops it
+        self.progress = HashingProgress(len(files), len(files))
 
 
 def _a1111_entries(path: Path | None) -> Mapping[tuple[str, str], tuple[float, str]]:

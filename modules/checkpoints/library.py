@@ -7,22 +7,22 @@ Source: spec/models_and_networks.md §1, §2, §4.
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from modules.checkpoints.files import read_header
-from modules.checkpoints.hashes import BackgroundHashing, HashCache, legacy_hash
+from modules.checkpoints.hashes import BackgroundHashing, HashCache, HashingProgress, legacy_hash
 from modules.checkpoints.sidecar import user_metadata
+from modules.networks.folders import ModelFile, ModelFiles
 from modules.terms.errors import NotFound, WebuiError
 from modules.terms.registry import nearest
 
-CHECKPOINT_ENDINGS = (".ckpt", ".safetensors")
+CHECKPOINT_ENDINGS = (".ckpt", ".safetensors", ".gguf")
 VAE_ENDINGS = (".ckpt", ".pt", ".safetensors")
 VAE_BESIDE_CHECKPOINT = (".vae.ckpt", ".vae.pt", ".vae.safetensors")
 AUTOMATIC = ("Automatic", "auto")
@@ -107,7 +107,7 @@ class Library:
 
     checkpoint_folders: searched in this order (`--ckpt-dir` first). checkpoint_files: single files from elsewhere
     (`--ckpt`). vae_folders: beside them, `*.vae.*` in checkpoint folders count. hashing False: no hashes at all.
-    All methods may be called from any thread.
+    Files that come or go are noticed without a refresh. All methods may be called from any thread.
     """
 
     def __init__(
@@ -118,42 +118,65 @@ class Library:
         checkpoint_files: Sequence[Path] = (),
         hashes: HashCache | None = None,
         hashing: bool = True,
-        list_hidden: bool = True,
+        list_hidden: Callable[[], bool] = lambda: True,
     ) -> None:
         self._checkpoint_folders = tuple(folder.absolute() for folder in checkpoint_folders)
         self._checkpoint_files = tuple(file.absolute() for file in checkpoint_files)
-        self._vae_folders = tuple(folder.absolute() for folder in vae_folders)
+        beside = (*CHECKPOINT_ENDINGS, *VAE_BESIDE_CHECKPOINT)
+        self._checkpoint_places = [
+            ModelFiles([folder], beside, list_hidden=list_hidden) for folder in self._checkpoint_folders
+        ]
+        self._vae_places = [
+            ModelFiles([folder.absolute()], VAE_ENDINGS, list_hidden=list_hidden) for folder in vae_folders
+        ]
         self._hashes = hashes or HashCache()
         self._hashing = hashing
-        self._list_hidden = list_hidden
         self._lock = threading.Lock()
+        self._seen: list[tuple[ModelFile, ...]] = []
         self._checkpoints: dict[Path, CheckpointInfo] = {}
         self._vaes: dict[str, VaeInfo] = {}
         self._background = BackgroundHashing(self._hashes, self._hash_found)
-        self.refresh()
 
     # --- listing ---
 
     def refresh(self) -> None:
-        """Looks into the folders again. Reads no file."""
-        checkpoints = {path: self._checkpoint(path) for path in self._checkpoint_paths()}
-        vaes = {path.name: VaeInfo(path, path.name, self._known_hash(path, "vae")) for path in self._vae_paths()}
+        """Looks at every file again, those that were overwritten too. Reads none."""
+        self._look(afresh=True)
+
+    def _look(self, *, afresh: bool = False) -> None:
+        seen = [place.look(afresh=afresh) for place in (*self._checkpoint_places, *self._vae_places)]
         with self._lock:
+            if (
+                not afresh
+                and len(seen) == len(self._seen)
+                and all(a is b for a, b in zip(seen, self._seen, strict=True))
+            ):
+                return
+        beside_count = len(self._checkpoint_places)
+        checkpoints = {path: self._checkpoint(path) for path in self._checkpoint_paths(seen[:beside_count])}
+        vaes = {
+            path.name: VaeInfo(path, path.name, self._known_hash(path, "vae"))
+            for path in self._vae_paths(seen[:beside_count], seen[beside_count:])
+        }
+        with self._lock:
+            self._seen = seen
             self._checkpoints = checkpoints
             self._vaes = dict(sorted(vaes.items(), key=lambda item: natural_key(item[0])))
 
     @property
     def checkpoints(self) -> tuple[CheckpointInfo, ...]:
+        self._look()
         with self._lock:
             return tuple(self._checkpoints.values())
 
     @property
     def vaes(self) -> tuple[VaeInfo, ...]:
+        self._look()
         with self._lock:
             return tuple(self._vaes.values())
 
     def __len__(self) -> int:
-        return len(self._checkpoints)
+        return len(self.checkpoints)
 
     # --- names ---
 
@@ -221,6 +244,11 @@ class Library:
             waiting = [info for info in self.checkpoints if info.sha256 is None]
             self._background.start((info.path, f"checkpoint/{info.name}") for info in waiting)
 
+    @property
+    def hashing(self) -> HashingProgress:
+        """How far background hashing is."""
+        return self._background.progress
+
     def wait_for_hashes(self) -> None:
         self._background.wait()
 
@@ -260,30 +288,26 @@ class Library:
     def _named_vae(self, name: str, source: str) -> VaeChoice:
         if name == BUILT_IN:
             return VaeChoice(None, source)
-        with self._lock:
-            vae = self._vaes.get(name)
+        vae = next((vae for vae in self.vaes if vae.name == name), None)
         if vae is None:
             return VaeChoice(None, "built-in", f"VAE {name!r} was not found; the checkpoint's own is used.")
         return VaeChoice(vae, source)
 
     # --- files ---
 
-    def _checkpoint_paths(self) -> Iterator[Path]:
+    def _checkpoint_paths(self, places: Iterable[Iterable[ModelFile]]) -> Iterator[Path]:
         seen = set()
-        for path in (*self._checkpoint_files, *self._walk(self._checkpoint_folders, CHECKPOINT_ENDINGS)):
-            if path not in seen and path.is_file() and not path.name.lower().endswith(VAE_BESIDE_CHECKPOINT):
+        files = [file for file in self._checkpoint_files if file.is_file()]
+        for path in (*files, *_in_order(places, CHECKPOINT_ENDINGS)):
+            if path not in seen and not path.name.lower().endswith(VAE_BESIDE_CHECKPOINT):
                 seen.add(path)
                 yield path
 
-    def _vae_paths(self) -> Iterator[Path]:
-        yield from self._walk(self._checkpoint_folders, VAE_BESIDE_CHECKPOINT)
-        yield from self._walk(self._vae_folders, VAE_ENDINGS)
-
-    def _walk(self, folders: Iterable[Path], endings: tuple[str, ...]) -> Iterator[Path]:
-        for folder in folders:
-            yield from sorted(
-                walk_files(folder, endings, list_hidden=self._list_hidden), key=lambda path: natural_key(str(path))
-            )
+    def _vae_paths(
+        self, beside: Iterable[Iterable[ModelFile]], places: Iterable[Iterable[ModelFile]]
+    ) -> Iterator[Path]:
+        yield from _in_order(beside, VAE_BESIDE_CHECKPOINT)
+        yield from _in_order(places, VAE_ENDINGS)
 
     def _checkpoint(self, path: Path, name: str = "") -> CheckpointInfo:
         name = name or self._name(path)
@@ -315,18 +339,11 @@ def info_of_file(path: Path) -> CheckpointInfo:
     return CheckpointInfo(path.absolute(), path.name)
 
 
-def walk_files(folder: Path, endings: tuple[str, ...], *, list_hidden: bool = True) -> Iterator[Path]:
-    """Files below `folder` with one of `endings` (any case). Links are followed, but no folder is entered twice."""
-    visited = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        if not list_hidden:
-            folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(here, name) for name in files if name.lower().endswith(endings))
+def _in_order(places: Iterable[Iterable[ModelFile]], endings: tuple[str, ...]) -> Iterator[Path]:
+    """The files with one of `endings`, place by place, each in natural order."""
+    for files in places:
+        paths = [file.path for file in files if file.path.name.lower().endswith(endings)]
+        yield from sorted(paths, key=lambda path: natural_key(str(path)))
 
 
 def natural_key(text: str) -> list[tuple[bool, int, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modules.checkpoints.hashes import legacy_hash
+from modules.networks.folders import ModelFile
 from modules.networks.library import NetworkLibrary
 from modules.terms.errors import NotFound
 from modules.terms.registry import nearest
@@ -31,12 +32,15 @@ class ControlInfo:
 
 
 class ControlLibrary:
-    """The control networks in some folders and all folders below. All methods may be called from any thread."""
+    """The control networks in some folders and all folders below; 64 KB of each file are read once.
+
+    All methods may be called from any thread.
+    """
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self.folders = tuple(folders)
         self._files = NetworkLibrary(self.folders, endings=ENDINGS)
-        self._hashes: dict[tuple[Path, int, int], str] = {}
+        self._hashes: dict[ModelFile, str] = {}
 
     def refresh(self) -> None:
         """Looks into the folders again."""
@@ -45,7 +49,7 @@ class ControlLibrary:
     @property
     def infos(self) -> tuple[ControlInfo, ...]:
         """All of them, by name."""
-        return tuple(ControlInfo(info.path, info.name, self._hash(info.path)) for info in self._files.infos)
+        return tuple(ControlInfo(info.path, info.name, self._hash(info.file)) for info in self._files.infos)
 
     def find(self, name: str) -> ControlInfo:
         """The file that `name` means: its title, its name whatever the case, its hash, or the shortest name that
@@ -71,12 +75,7 @@ class ControlLibrary:
         part = sorted((info for info in infos if wanted and wanted in info.name.lower()), key=lambda it: len(it.name))
         return next(iter([*exact, *part]), None)
 
-    def _hash(self, path: Path) -> str:
-        try:
-            stat = path.stat()
-        except OSError:
-            return legacy_hash(path)
-        key = (path, stat.st_mtime_ns, stat.st_size)
-        if key not in self._hashes:
-            self._hashes[key] = legacy_hash(path)
-        return self._hashes[key]
+    def _hash(self, file: ModelFile) -> str:
+        if file not in self._hashes:
+            self._hashes[file] = legacy_hash(file.path)
+        return self._hashes[file]

@@ -5,15 +5,15 @@ Source: spec/models_and_networks.md §1, §5.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modules.networks.files import Stamp, content_hash, read_metadata, stamp_of
+from modules.networks.files import Stamp, content_hash, stamp_of
+from modules.networks.folders import ModelFile, ModelFiles
+from modules.networks.index import MetadataIndex
 from modules.terms.errors import NotFound
 from modules.terms.registry import nearest
 
@@ -28,23 +28,39 @@ class NetworkInfo:
 
     path: Path
     name: str
+    stamp: Stamp
+    _index: MetadataIndex = field(repr=False, compare=False)
 
-    @cached_property
+    @property
+    def file(self) -> ModelFile:
+        return ModelFile(self.path, self.stamp)
+
+    @property
     def metadata(self) -> Mapping[str, str]:
-        """What the file says of itself, as text; read when first asked for."""
-        return read_metadata(self.path)
+        """What the file says of itself, as text."""
+        return self._index.metadata(self.file)
 
     @property
     def alias(self) -> str:
         """The name it was trained under, else its own."""
-        return self.metadata.get("ss_output_name") or self.name
+        return self._index.said(self.file).alias or self.name
+
+    @property
+    def base(self) -> str:
+        """The model it goes with, as its trainer wrote it ("sdxl_base_v1-0"); "" if it does not say."""
+        return self._index.said(self.file).base
+
+    @property
+    def stated_hash(self) -> str:
+        """The hash that the file states; "" if none."""
+        return self._index.said(self.file).hash
 
 
 class NetworkLibrary:
-    """The networks in some folders and all folders below.
+    """The networks in some folders and all folders below. Files that come or go are noticed without a refresh.
 
-    endings: of the files that count. hash_of: a file's digest, None if there is none (`--no-hashing`).
-    All methods may be called from any thread.
+    endings: of the files that count. hash_of: a file's digest, None if there is none (`--no-hashing`). index: where
+    what the headers say is kept. All methods may be called from any thread.
     """
 
     def __init__(
@@ -53,32 +69,34 @@ class NetworkLibrary:
         *,
         endings: tuple[str, ...] = ENDINGS,
         hash_of: Callable[[Path], str | None] = content_hash,
+        index: MetadataIndex | None = None,
+        list_hidden: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._folders = tuple(folders)
-        self._endings = endings
+        self._files = ModelFiles(folders, endings, list_hidden=list_hidden)
+        self._index = index or MetadataIndex()
         self._hash_of = hash_of
         self._lock = threading.Lock()
-        self._infos: dict[str, tuple[Stamp, NetworkInfo]] | None = None  # looked up when first asked for
+        self._seen: tuple[ModelFile, ...] = ()
+        self._by_name: dict[str, NetworkInfo] = {}
+        self._sorted: tuple[NetworkInfo, ...] = ()
         self._hashes: dict[Path, tuple[Stamp, str | None]] = {}
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self._files.folders
+
     def refresh(self) -> None:
-        """Looks into the folders again. Reads no file; what is known of unchanged ones is kept."""
-        found: dict[str, tuple[Stamp, NetworkInfo]] = {}
-        for path in self._files():
-            try:
-                stamp = stamp_of(path)
-            except NotFound:
-                continue  # deleted in between, or a dead link
-            known = (self._infos or {}).get(path.stem)
-            same = known is not None and known[0] == stamp and known[1].path == path
-            found[path.stem] = known if known and same else (stamp, NetworkInfo(path, path.stem))
-        with self._lock:
-            self._infos = found
+        """Looks at every file again. Reads none; what is known of unchanged ones is kept."""
+        self._files.look(afresh=True)
+
+    def read_headers(self, *, stop: Callable[[], bool] = lambda: False) -> int:
+        """Reads what the files say of themselves, those that are not known yet. Returns: how many."""
+        return self._index.read((info.file for info in self.infos), stop=stop)
 
     @property
     def infos(self) -> tuple[NetworkInfo, ...]:
         """All of them, by name whatever the case."""
-        return tuple(sorted((info for _, info in self._found().values()), key=lambda info: info.name.lower()))
+        return self._found()[1]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,38 +118,47 @@ class NetworkLibrary:
 
     def short_hash(self, info: NetworkInfo) -> str:
         """Twelve digits by which infotext and model sites know the file; "" if it may not be hashed."""
-        stated = info.metadata.get("sshs_model_hash")
-        return (stated or self._computed(info.path) or "")[:12]
+        return (info.stated_hash or self._computed(info.path) or "")[:12]
 
     def find_hash(self, short_hash: str) -> NetworkInfo | None:
         """The network with that hash, among those whose hash is known without reading a file."""
         for info in self.infos:
             known = self._hashes.get(info.path)
-            stated = info.metadata.get("sshs_model_hash") or (known[1] if known else None)
+            stated = info.stated_hash or (known[1] if known else None)
             if stated and short_hash and stated.startswith(short_hash):
                 return info
         return None
 
     def rows(self) -> list[dict[str, Any]]:
         """As `/sdapi/v1/loras` lists them."""
+        infos = self.infos
+        metadata = self._index.all_metadata(info.file for info in infos)
         return [
-            {"name": info.name, "alias": info.alias, "path": str(info.path), "metadata": dict(info.metadata)}
-            for info in self.infos
+            {"name": info.name, "alias": info.alias, "path": str(info.path), "metadata": metadata[info.path]}
+            for info in infos
         ]
 
-    def _found(self) -> Mapping[str, tuple[Stamp, NetworkInfo]]:
-        if self._infos is None:
-            self.refresh()
+    def _found(self) -> tuple[Mapping[str, NetworkInfo], tuple[NetworkInfo, ...]]:
+        """The networks by name, and sorted. Of two files with one name the later counts."""
+        files = self._files.look()
         with self._lock:
-            return self._infos or {}
+            if files is not self._seen:
+                named = {file.path.stem: file for file in files if file.path.stem.lower() not in NEVER_A_NAME}
+                self._by_name = {
+                    name: NetworkInfo(file.path, name, file.stamp, self._index) for name, file in named.items()
+                }
+                self._sorted = tuple(sorted(self._by_name.values(), key=lambda info: info.name.lower()))
+                self._seen = files
+            return self._by_name, self._sorted
 
     def _known(self, name: str) -> NetworkInfo | None:
-        entry = self._found().get(name)
-        if entry is not None:
-            return entry[1]
+        named = self._found()[0]
+        if name in named:
+            return named[name]
         if name.lower() in NEVER_A_NAME:
             return None
         # Reads headers, so it is done only for a name that no file has. An alias of several files means none of them.
+        self.read_headers()
         trained_as = [info for info in self.infos if info.alias == name]
         return trained_as[0] if len(trained_as) == 1 else None
 
@@ -141,17 +168,3 @@ class NetworkLibrary:
         if known is None or known[0] != stamp:
             self._hashes[path] = known = (stamp, self._hash_of(path))
         return known[1]
-
-    def _files(self) -> Iterator[Path]:
-        visited = set()
-        for folder in self._folders:
-            for here, folders, files in os.walk(folder, followlinks=True):
-                real = os.path.realpath(here)
-                if real in visited:
-                    folders.clear()  # a link that leads back
-                    continue
-                visited.add(real)
-                for name in sorted(files):
-                    path = Path(here, name)
-                    if name.lower().endswith(self._endings) and path.stem.lower() not in NEVER_A_NAME:
-                        yield path

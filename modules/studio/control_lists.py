@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modules.control.library import ControlLibrary
 from modules.control.preprocessor import Preprocessor
 from modules.control.preprocessors import PREPROCESSORS
 from modules.terms.control import NONE
 
-if TYPE_CHECKING:
-    from modules.studio.flag_table import Flags
-
 Row = dict[str, Any]
 TITLE = "ControlNet"
 
 
-def model_names(flags: Flags) -> list[str]:
-    return [NONE, *(info.title for info in ControlLibrary(flags.control_folders).infos)]
+def model_names(library: ControlLibrary) -> list[str]:
+    return [NONE, *(info.title for info in library.infos)]
 
 
-def model_rows(flags: Flags) -> list[Row]:
-    infos = ControlLibrary(flags.control_folders).infos
-    return [{"name": info.title, "path": str(info.path)} for info in infos]
+def model_rows(library: ControlLibrary) -> list[Row]:
+    return [{"name": info.title, "path": str(info.path)} for info in library.infos]
 
 
 def module_names() -> list[str]:
@@ -38,6 +34,7 @@ def module_rows() -> list[Row]:
             "works": not entry.missing,
             "types": list(entry.tags),
             "first": entry.first,
+            "needs_model": not entry.lends_look,
             "sliders": [
                 {"name": knob.label, "value": knob.default, "min": knob.minimum, "max": knob.maximum, "step": knob.step}
                 for knob in entry.knobs

@@ -114,7 +114,7 @@ def make_tools(studio: Studio) -> Tools:
         models=Models(studio.library, wishes, forced_vae=flags.vae_path),
         settings=studio.settings,
         styles=studio.styles,
-        embeddings=EmbeddingLibrary([flags.embeddings_dir]),
+        embeddings=EmbeddingLibrary(flags.embedding_folders),
         networks=NetworkShelf(studio.loras, studio.hypernetworks),
         controls=ControlShelf(flags.control_folders, flags.controlnet_preprocessor_models_dir),
         version=studio.infotext_version,

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from modules.studio.model_folders import ModelFolders
+
 APP_ROOT = Path(__file__).resolve().parents[2]
 
 Base = Literal["app", "data", "models"]
@@ -86,6 +88,9 @@ class Flags:
         "data", "ui-config.json", "file with the defaults of the page's controls", pending=True
     )
     ui_settings_file: Path = folder("data", "config.json", "file with the settings")
+    extra_model_paths_config: tuple[str, ...] = value(
+        (), "a ComfyUI extra_model_paths.yaml whose folders are used, too (repeatable)"
+    )
     styles_file: tuple[str, ...] = value((), "a styles file or pattern (repeatable)")
     unix_filenames_sanitization: bool = switch("replace only / in file names", pending=True)
     filenames_max_length: int = value(128, "longest part of a file name, in characters", pending=True)
@@ -209,6 +214,7 @@ class Flags:
     add_stop_route: bool = switch("stop route", obsolete="use --api-server-stop.")
 
     extra: Mapping[str, object] = field(default_factory=dict, metadata={"not_a_flag": True})
+    others: ModelFolders = field(default_factory=ModelFolders, metadata={"not_a_flag": True})
 
     def __post_init__(self) -> None:
         # Folders hang on one another (data -> models -> ESRGAN), so they settle in the order of their declaration.
@@ -262,28 +268,53 @@ class Flags:
     @property
     def ckpt_folders(self) -> tuple[Path, ...]:
         """Where checkpoints are looked for, first the one the user named."""
-        return (*((self.ckpt_dir,) if self.ckpt_dir else ()), self.models_dir / "Stable-diffusion")
+        own = (*((self.ckpt_dir,) if self.ckpt_dir else ()), self.models_dir / "Stable-diffusion")
+        return self.others.around("checkpoints", own)
 
     @property
     def vae_folders(self) -> tuple[Path, ...]:
-        return (*((self.vae_dir,) if self.vae_dir else ()), self.models_dir / "VAE")
+        own = (*((self.vae_dir,) if self.vae_dir else ()), self.models_dir / "VAE")
+        return self.others.around("vae", own)
+
+    @property
+    def lora_folders(self) -> tuple[Path, ...]:
+        return self.others.around("loras", (self.lora_dir, self.lyco_dir_backcompat))
+
+    @property
+    def embedding_folders(self) -> tuple[Path, ...]:
+        return self.others.around("embeddings", (self.embeddings_dir,))
+
+    @property
+    def hypernetwork_folders(self) -> tuple[Path, ...]:
+        return self.others.around("hypernetworks", (self.hypernetwork_dir,))
+
+    @property
+    def text_encoder_folders(self) -> tuple[Path, ...]:
+        """Where text encoders are looked for that a checkpoint comes without."""
+        return self.others.around("text_encoders", (self.models_dir / "text_encoder", self.models_dir / "CLIP"))
+
+    @property
+    def taesd_folders(self) -> tuple[Path, ...]:
+        return self.others.around("taesd", (self.models_dir / "VAE-taesd", self.models_dir / "VAE-approx"))
 
     @property
     def control_folders(self) -> tuple[Path, ...]:
         """Where ControlNet models are looked for, first the one the user named."""
-        return (*((self.controlnet_dir,) if self.controlnet_dir else ()), self.models_dir / "ControlNet")
+        own = (*((self.controlnet_dir,) if self.controlnet_dir else ()), self.models_dir / "ControlNet")
+        return self.others.around("controlnet", own)
 
     @property
     def upscaler_folders(self) -> tuple[Path, ...]:
         """Where upscalers are looked for: A1111's folders, and one for all kinds."""
         named = (self.esrgan_models_path, self.realesrgan_models_path, self.bsrgan_models_path, self.dat_models_path)
-        own = (self.swinir_models_path, self.scunet_models_path)
-        return (*named, *own, self.models_dir / "HAT", self.models_dir / "upscalers")
+        own = (self.swinir_models_path, self.scunet_models_path, self.models_dir / "HAT", self.models_dir / "upscalers")
+        return self.others.around("upscalers", (*named, *own))
 
     @property
     def face_folders(self) -> tuple[Path, ...]:
         """Where face restorers and face detectors are looked for."""
-        return self.gfpgan_models_path, self.codeformer_models_path, self.models_dir / "RestoreFormer"
+        own = (self.gfpgan_models_path, self.codeformer_models_path, self.models_dir / "RestoreFormer")
+        return self.others.around("faces", own)
 
     @property
     def page_logins(self) -> dict[str, str]:

@@ -51,6 +51,8 @@ def refresh(studio: Studio, listing: str) -> list[str]:
         studio.library.hash_in_background()
     elif listing == "loras":
         studio.loras.refresh()
+    elif listing == "control_models":
+        studio.control_files.refresh()
     elif listing == "hypernetworks":
         studio.hypernetworks.refresh()
     elif listing in ("upscalers", "pixel_upscalers", "realesrgan_models"):
@@ -178,7 +180,7 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "face_restorers": lambda studio: [one.name for one in RESTORERS],
     "detectors": lambda studio: list(OWN),
     "postprocessing": lambda studio: list(STEP_NAMES),
-    "control_models": lambda studio: control_lists.model_names(studio.flags),
+    "control_models": lambda studio: control_lists.model_names(studio.control_files),
     "control_modules": lambda studio: control_lists.module_names(),
 }
 DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
@@ -197,7 +199,7 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
     "scripts": lambda studio: [*always_on.rows(), *control_lists.script_rows()],
-    "control_models": lambda studio: control_lists.model_rows(studio.flags),
+    "control_models": lambda studio: control_lists.model_rows(studio.control_files),
     "control_modules": lambda studio: control_lists.module_rows(),
     "extensions": _nothing,
 }

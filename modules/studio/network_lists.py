@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.hashes import HashCache
 from modules.conditioning.embeddings import Embedding, EmbeddingLibrary
+from modules.networks.index import MetadataIndex
 from modules.networks.library import NetworkLibrary
 from modules.studio.flag_table import Flags
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from modules.studio.studio import Studio
 
 
-def loras_of(flags: Flags, hashes: HashCache) -> NetworkLibrary:
+def loras_of(
+    flags: Flags,
+    hashes: HashCache,
+    index: MetadataIndex | None = None,
+    list_hidden: Callable[[], bool] = lambda: True,
+) -> NetworkLibrary:
     """The LoRA files in the folders that the command line names."""
 
     def hash_of(path: Path) -> str | None:
@@ -24,17 +30,17 @@ def loras_of(flags: Flags, hashes: HashCache) -> NetworkLibrary:
             return None
         return hashes.compute(path, f"lora/{path.stem}", "content" if path.suffix == ".safetensors" else "file")
 
-    return NetworkLibrary([flags.lora_dir, flags.lyco_dir_backcompat], hash_of=hash_of)
+    return NetworkLibrary(flags.lora_folders, hash_of=hash_of, index=index, list_hidden=list_hidden)
 
 
-def hypernetworks_of(flags: Flags) -> NetworkLibrary:
+def hypernetworks_of(flags: Flags, list_hidden: Callable[[], bool] = lambda: True) -> NetworkLibrary:
     """The hypernetworks in the folder that the command line names."""
-    return NetworkLibrary([flags.hypernetwork_dir], endings=(".pt",))
+    return NetworkLibrary(flags.hypernetwork_folders, endings=(".pt",), list_hidden=list_hidden)
 
 
 def embedding_names(flags: Flags) -> list[str]:
     """The embeddings by the names of their files, before anything is read."""
-    return sorted({path.stem for path in EmbeddingLibrary([flags.embeddings_dir]).files()}, key=str.lower)
+    return sorted({path.stem for path in EmbeddingLibrary(flags.embedding_folders).files()}, key=str.lower)
 
 
 def embedding_rows(studio: Studio) -> list[dict[str, Any]]:

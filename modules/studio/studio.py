@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
+from modules.control.library import ControlLibrary
 from modules.enhance.upscalers.files import UpscalerFiles
+from modules.networks.index import MetadataIndex
 from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
@@ -21,6 +24,8 @@ from modules.studio.flag_table import Flags
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
+from modules.studio.model_folders import YAML as EXTRA_MODEL_PATHS
+from modules.studio.model_folders import more_folders
 from modules.studio.merge_run import run_extract, run_merge
 from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.outputs import Outputs
@@ -44,17 +49,21 @@ class Studio:
         self.version = VERSION
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
+        self.flags = flags = with_other_folders(flags, self.settings)
         self.reload_styles()
-        hashes = HashCache(flags.cache_dir / "hashes.sqlite", a1111_cache=flags.data_dir / "cache.json")
-        self.library: Library = library_of(flags, hashes)
-        self.loras: NetworkLibrary = loras_of(flags, hashes)
-        self.hypernetworks: NetworkLibrary = hypernetworks_of(flags)
+        database = flags.cache_dir / "models.sqlite"
+        hashes = HashCache(database, a1111_cache=flags.data_dir / "cache.json")
+        self.library: Library = library_of(flags, hashes, self._lists_hidden)
+        self.loras: NetworkLibrary = loras_of(flags, hashes, MetadataIndex(database), self._lists_hidden)
+        self.hypernetworks: NetworkLibrary = hypernetworks_of(flags, self._lists_hidden)
+        self.control_files: ControlLibrary = ControlLibrary(flags.control_folders)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.engine = Engine(self)
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
+        self._closing = threading.Event()
         self._stop: Callable[[], None] = lambda: None
 
     @property
@@ -65,6 +74,9 @@ class Studio:
     def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]:
         """Changes settings for good. Returns: the keys that changed. Raises: BadRequest, Refused; then none has."""
         return self._settings_file.change(values, from_api=from_api)
+
+    def _lists_hidden(self) -> bool:
+        return bool(self.settings["list_hidden_files"])
 
     @property
     def chosen_checkpoint(self) -> str:
@@ -124,7 +136,11 @@ class Studio:
     def start(self) -> None:
         """Begins to work: jobs run, the engine warms up. Called once the page is served."""
         self.jobs.start()
-        threading.Thread(target=self.engine.warm_up, name="engine", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="engine", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        self.engine.warm_up()
+        self.loras.read_headers(stop=self._closing.is_set)
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         """What `stop` shall call to end the server."""
@@ -139,6 +155,7 @@ class Studio:
 
     def close(self) -> None:
         """Stops working. A job that runs goes back to the queue and is drawn after the next start."""
+        self._closing.set()
         self.jobs.close()
         self.library.close()
 
@@ -146,7 +163,13 @@ class Studio:
         return RUNS[type(job.request)](self, job, watch)
 
 
-def library_of(flags: Flags, hashes: HashCache) -> Library:
+def with_other_folders(flags: Flags, settings: Settings) -> Flags:
+    """`flags` with the model folders of other programs that the settings and yaml files name."""
+    files = [*map(Path, flags.extra_model_paths_config), flags.data_dir / EXTRA_MODEL_PATHS]
+    return dataclasses.replace(flags, others=more_folders(settings["other_model_folders"], files))
+
+
+def library_of(flags: Flags, hashes: HashCache, list_hidden: Callable[[], bool] = lambda: True) -> Library:
     """The checkpoints and VAEs in the folders that the command line names."""
     return Library(
         flags.ckpt_folders,
@@ -154,6 +177,7 @@ def library_of(flags: Flags, hashes: HashCache) -> Library:
         checkpoint_files=[flags.ckpt] if flags.ckpt else [],
         hashes=hashes,
         hashing=not flags.no_hashing,
+        list_hidden=list_hidden,
     )
 
 

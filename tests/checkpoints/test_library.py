@@ -63,7 +63,7 @@ def test_links_are_followed_and_circles_end(folder: Path, tmp_path: Path) -> Non
 def test_hidden_folders_may_be_left_out(folder: Path) -> None:
     touch(folder / ".trash" / "old.safetensors")
     assert ".trash/old.safetensors" in names(Library([folder]))
-    assert ".trash/old.safetensors" not in names(Library([folder], list_hidden=False))
+    assert ".trash/old.safetensors" not in names(Library([folder], list_hidden=lambda: False))
 
 
 def test_refresh_sees_what_is_new(folder: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
+from modules.control.library import ControlLibrary
 from modules.enhance.upscalers.files import UpscalerFiles
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
@@ -48,6 +49,7 @@ class QueueStudio:
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
         self.loras = loras_of(flags, HashCache())
         self.hypernetworks = hypernetworks_of(flags)
+        self.control_files = ControlLibrary(flags.control_folders)
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []

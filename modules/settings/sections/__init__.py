@@ -9,6 +9,7 @@ from modules.settings.sections import (
     editing,
     interface,
     large,
+    models,
     networks,
     postprocessing,
     sampling,
@@ -32,6 +33,7 @@ SETTINGS = Catalogue(
             *interface.SETTINGS,
             *editing.SETTINGS,
             *system.SETTINGS,
+            *models.SETTINGS,
             *postprocessing.SETTINGS,
             *training.SETTINGS,
         )
