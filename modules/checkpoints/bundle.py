@@ -9,66 +9,48 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from modules.checkpoints.family import Blueprint, Family, Variant
+from modules.checkpoints.asking import Question, Residuals
+from modules.checkpoints.blueprint import Blueprint, FlowSchedule, Variant
+from modules.checkpoints.family import Family
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.library import CheckpointInfo, VaeInfo
 from modules.checkpoints.sidecar import PredictionName
 from modules.checkpoints.sizes import PictureFacts, with_facts
 from modules.checkpoints.vae_tiles import VaeTiles, in_tiles
-from modules.conditioning.clip import ClipEncoder
 from modules.conditioning.conditioning import Conditioning, Scheduled
+from modules.conditioning.encode import TextEncoder
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
-from modules.diffusion.levels import NoiseLevels
+from modules.diffusion.levels import FlowLevels, NoiseLevels
 from modules.terms.errors import BrokenResult
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-
-@dataclass(frozen=True)
-class Residuals:
-    """What is added inside the UNet in one call; each (B or 1, C, h, w) or (B or 1, C, 1, 1).
-
-    across: to the feature maps that the downward half hands to the upward one, from fine to coarse; middle: to what
-    comes out of the middle. Neither goes without the other. within: to what comes out of each level on the way down.
-    """
-
-    across: tuple[Tensor, ...] = ()
-    middle: Tensor | None = None
-    within: tuple[Tensor, ...] = ()
-
-    def arguments(self) -> dict[str, Any]:
-        """Under the names that diffusers' UNet has for them."""
-        named: dict[str, Any] = {}
-        if self.across and self.middle is not None:
-            named["down_block_additional_residuals"] = self.across
-            named["mid_block_additional_residual"] = self.middle
-        if self.within:
-            named["down_intrablock_additional_residuals"] = list(self.within)  # the UNet takes them out
-        return named
 
 
 @dataclass(frozen=True)
 class ModelBundle:
     """What was loaded from one checkpoint. Frozen, but the networks are shared: whoever changes weights undoes it.
 
-    unet, vae: diffusers' networks. clips: the text encoders, in the order in which they are joined.
-    levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the UNet.
+    unet, vae: diffusers' networks; `unet` is the denoising one, whatever its kind. clips: the text encoders, CLIP or
+    not, in the order in which they are joined.
+    levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the denoising network.
+    guidance: the scale that guidance-distilled networks are told.
     vae_info: the VAE that replaces the checkpoint's own, else None. notes: sentences for the user about the loading.
     """
 
     info: CheckpointInfo
     blueprint: Blueprint
-    unet: UNet2DConditionModel
+    unet: Any
     vae: AutoencoderKL
-    clips: tuple[ClipEncoder, ...]
+    clips: tuple[TextEncoder, ...]
     levels: NoiseLevels
     latent: LatentFormat
     prediction: PredictionName
     device: torch.device
     dtype: torch.dtype
+    guidance: float = 1.0
     vae_info: VaeInfo | None = None
     notes: tuple[str, ...] = ()
 
@@ -89,12 +71,12 @@ class ModelBundle:
     @property
     def extra_channels(self) -> int:
         """How many channels `predict` wants in `extra`."""
-        return int(self.unet.config["in_channels"]) - self.latent.channels
+        return self.blueprint.extra_channels
 
     @property
     def context_width(self) -> int:
-        """Numbers per token that cross-attention takes."""
-        return int(self.unet.config["cross_attention_dim"])
+        """Numbers per token that attention takes of the text."""
+        return self.blueprint.context_width
 
     @property
     def module_names(self) -> Mapping[str, str]:
@@ -123,22 +105,41 @@ class ModelBundle:
             timestep: (B,), may have a fraction.
             cross: (B, T, context_width).
             vector: (B, V), for families with a second conditioning.
-            extra: (B, extra_channels, h, w), put after x.
+            extra: (B, extra_channels, h, w), put after x; (B, C, h', w') for models that see another picture.
             residuals: what other networks add inside.
         Returns: (B, C, h, w) in the type of x.
         """
-        if extra is not None:
-            x = torch.cat([x, extra.to(x)], dim=1)
-        (output,) = self.unet(
-            x.to(self.dtype),
+        height, width = x.shape[-2:]
+        question = Question(
+            self._filled_up(x).to(self.dtype),
             timestep,
-            encoder_hidden_states=cross.to(self.device, self.dtype),
-            class_labels=None if vector is None else vector.to(self.device, self.dtype),
-            return_dict=False,
-            **(residuals.arguments() if residuals else {}),
+            cross.to(self.device, self.dtype),
+            None if vector is None else vector.to(self.device, self.dtype),
+            None if extra is None else self._filled_up(extra).to(self.device, self.dtype),
+            residuals,
+            self.guidance,
         )
-        result: Tensor = output.to(x.dtype)
-        return result
+        return self.blueprint.ask(self.unet, question)[..., :height, :width].to(x.dtype)
+
+    def _filled_up(self, latents: Tensor) -> Tensor:
+        """`latents` with their edge repeated until both sides are multiples of what the network takes at once."""
+        patch = self.blueprint.patch
+        missing = [-side % patch for side in latents.shape[-2:]]
+        if not any(missing):
+            return latents
+        return pad(latents, (0, missing[1], 0, missing[0]), mode="replicate")
+
+    def for_size(self, width: int, height: int, *, shift: float = 0.0, guidance: float | None = None) -> ModelBundle:
+        """This model as it draws pictures of that size in pixels: some have other noise levels for each.
+
+        shift: of the noise levels, 0: the model's own. guidance: what a guidance-distilled network is told.
+        """
+        told = self.guidance if guidance is None else guidance
+        schedule = self.blueprint.schedule
+        if not isinstance(schedule, FlowSchedule):
+            return self
+        levels = FlowLevels.shifted(shift or schedule.shift_for(width, height), schedule.count)
+        return replace(self, levels=levels, guidance=told)
 
     def completed(self, scheduled: Scheduled, facts: PictureFacts, *, blank_negative: bool = False) -> Scheduled:
         """`scheduled` as the network takes it: with what SDXL is told of the picture; unchanged for other families.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from modules.checkpoints.files import Header
@@ -36,13 +39,38 @@ class Piece:
 @dataclass(frozen=True)
 class Component(Generic[N]):
     """One network of a model: `build(config)` makes it (its weights may be on the meta device), `pieces` maps each of
-    its state-dict keys to the file, `modules` each module's name in the original layout to its name in the network."""
+    its state-dict keys to the file, `modules` each module's name in the original layout to its name in the network.
+
+    source: the file, where it is not the checkpoint itself.
+    """
 
     name: str
     build: Callable[[Mapping[str, Any]], N]
     config: Mapping[str, Any]
     pieces: Mapping[str, Piece]
     modules: Mapping[str, str] = field(default_factory=dict)
+    source: Path | None = None
+
+
+def rows(tensor: Tensor, begin: int, end: int) -> Tensor:
+    """Some rows of a matrix or bias."""
+    return tensor[begin:end]
+
+
+def halves_swapped(tensor: Tensor) -> Tensor:
+    """The second half of the rows before the first, a copy: the original says (shift, scale), diffusers the reverse."""
+    import torch
+
+    first, second = tensor.chunk(2, dim=0)
+    return torch.cat([second, first], dim=0)
+
+
+def split_rows(piece: Piece, counts: Sequence[int]) -> tuple[Piece, ...]:
+    """`piece` cut into parts of so many rows each; none of them is a copy."""
+    ends = list(accumulate(counts))
+    return tuple(
+        Piece(piece.key, partial(rows, begin=end - count, end=end)) for end, count in zip(ends, counts, strict=True)
+    )
 
 
 def renamed(key: str, modules: Mapping[str, str]) -> str | None:

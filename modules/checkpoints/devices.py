@@ -47,8 +47,13 @@ def placement_for(wishes: DeviceWishes = DeviceWishes()) -> Placement:
     vae = torch.float32
     if not (full or wishes.full_precision_vae) and device.type == "cuda" and torch.cuda.is_bf16_supported(False):
         vae = torch.bfloat16  # the range of float32: no NaN, where float16 overflows in SDXL's VAE
-    # Text encoders run once per prompt: float32 costs nothing there and keeps emphasis exact.
-    return Placement(device=device, unet=unet, text=torch.float32, vae=vae)
+    wide = unet
+    if not full and device.type == "cuda" and torch.cuda.is_bf16_supported(False):
+        wide = torch.bfloat16
+    # Text encoders run once per prompt: float32 costs nothing there and keeps emphasis exact. Those of billions of
+    # numbers were trained in bfloat16, and overflow in float16.
+    large = wide if wide == torch.bfloat16 else torch.float32
+    return Placement(device=device, unet=unet, text=torch.float32, vae=vae, wide=wide, large_text=large)
 
 
 def _available(kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a kind of model is: how a file of it is recognised, and the plan by which it is built.
+"""What a kind of model is: how a file of it is recognised. blueprint.py is the plan by which it is built.
 
 Recognition is declared on keys and shapes (data that can be read, composed and tested), from the header alone: no
 tensor is read and torch is not needed. A new family is one file in `families/`.
@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Protocol
 
-from modules.checkpoints.components import Component
+from modules.checkpoints.blueprint import Blueprint
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.looks import guess
-from modules.checkpoints.sidecar import PredictionName, Sidecar
+from modules.checkpoints.sidecar import Sidecar
 from modules.terms.errors import UnknownFile
-
-if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from torch import nn
-
-Variant = Literal["", "inpaint", "edit", "depth", "refiner"]
 
 
 class Condition(Protocol):
@@ -79,61 +72,6 @@ class AnyOf:
 
     def __call__(self, header: Header) -> bool:
         return any(condition(header) for condition in self.conditions)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The noise a family was trained on: sqrt(beta) rises evenly from `start` to `end`. A file's own table wins."""
-
-    start: float = 0.00085
-    end: float = 0.012
-    count: int = 1000
-
-
-@dataclass(frozen=True)
-class TextPart:
-    """A text encoder and how the family listens to it; the fields are those of `conditioning.clip.ClipEncoder`.
-
-    open_clip: which tokenizer it was trained with.
-    """
-
-    component: Component[nn.Module]
-    name: str
-    layer: int = 1
-    skippable: bool = True
-    final_norm: bool = True
-    pooled: Literal["no", "hidden", "projected"] = "no"
-    open_clip: bool = False
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """Everything about one file that loading needs, decided from header and sidecar alone.
-
-    text: the text encoders in the order in which their outputs are joined. vae: None if the file has none.
-    prediction: None if only the loaded network can tell. variant: what the extra input channels are.
-    zero_empty_negative: an empty negative prompt is zeros, not the encoding of nothing.
-    """
-
-    family: Family
-    unet: Component[UNet2DConditionModel]
-    text: tuple[TextPart, ...]
-    vae: Component[AutoencoderKL] | None
-    latent: LatentFormat
-    prediction: PredictionName | None
-    schedule: Schedule = Schedule()
-    zero_terminal: bool = False
-    variant: Variant = ""
-    zero_empty_negative: bool = False
-
-    @property
-    def vector(self) -> int:
-        """Width of the second conditioning, 0 without."""
-        return self.unet.config["projection_class_embeddings_input_dim"] or 0
-
-    @property
-    def components(self) -> tuple[Component[Any], ...]:
-        return (self.unet, *(part.component for part in self.text), *((self.vae,) if self.vae else ()))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from modules.checkpoints.blueprint import Schedule, Variant
 from modules.checkpoints.components import Component
-from modules.checkpoints.family import Schedule, Variant
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.sidecar import PredictionName, Sidecar

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 PREFIX = "first_stage_model."
+INNER_PREFIX = "vae."  # in files of ComfyUI, and in folders of diffusers
 ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"}
 RESIDUAL = {"norm1": "norm1", "conv1": "conv1", "norm2": "norm2", "conv2": "conv2", "nin_shortcut": "conv_shortcut"}
 
 
 def find_prefix(header: Header) -> str | None:
-    """Where an original-layout VAE lies in the file: "first_stage_model." or "" (a VAE alone); None if it has none."""
-    for prefix in (PREFIX, ""):
+    """Where an original-layout VAE lies in the file: "first_stage_model.", "vae." or "" (a VAE alone); None if it has
+    none."""
+    for prefix in (PREFIX, INNER_PREFIX, ""):
         if f"{prefix}decoder.up.0.block.0.conv1.weight" in header:
             return prefix
     return None
@@ -30,8 +32,9 @@ def find_prefix(header: Header) -> str | None:
 
 def vae_component(header: Header) -> Component[AutoencoderKL] | None:
     """The VAE in this file, whichever way it is spelt; None if it has none. Raises: UnknownFile if it is incomplete."""
-    if "decoder.up_blocks.0.resnets.0.conv1.weight" in header:
-        return _diffusers_vae(header)
+    for home in ("", INNER_PREFIX):
+        if f"{home}decoder.up_blocks.0.resnets.0.conv1.weight" in header:
+            return _diffusers_vae(header, home)
     prefix = find_prefix(header)
     if prefix is None:
         return None
@@ -50,24 +53,27 @@ def vae_component(header: Header) -> Component[AutoencoderKL] | None:
     return Component("VAE", build_vae, config, _flattened(header, pieces_under(header, prefix, modules)), modules)
 
 
-def _diffusers_vae(header: Header) -> Component[AutoencoderKL]:
-    levels = numbered(header, "encoder.down_blocks.")
+def _diffusers_vae(header: Header, prefix: str) -> Component[AutoencoderKL]:
+    levels = numbered(header, f"{prefix}encoder.down_blocks.")
     config = _config(
         channels=[
-            need_shape(header, f"encoder.down_blocks.{level}.resnets.0.conv1.weight")[0] for level in range(levels)
+            need_shape(header, f"{prefix}encoder.down_blocks.{level}.resnets.0.conv1.weight")[0]
+            for level in range(levels)
         ],
-        layers=numbered(header, "encoder.down_blocks.0.resnets."),
-        latent=need_shape(header, "decoder.conv_in.weight")[1],
-        attention=[header.has_prefix(f"encoder.down_blocks.{level}.attentions.0.") for level in range(levels)],
-        middle_attention=header.has_prefix("decoder.mid_block.attentions.0."),
-        quantised="quant_conv.weight" in header,
-        pictures=need_shape(header, "encoder.conv_in.weight")[1],
+        layers=numbered(header, f"{prefix}encoder.down_blocks.0.resnets."),
+        latent=need_shape(header, f"{prefix}decoder.conv_in.weight")[1],
+        attention=[header.has_prefix(f"{prefix}encoder.down_blocks.{level}.attentions.0.") for level in range(levels)],
+        middle_attention=header.has_prefix(f"{prefix}decoder.mid_block.attentions.0."),
+        quantised=f"{prefix}quant_conv.weight" in header,
+        pictures=need_shape(header, f"{prefix}encoder.conv_in.weight")[1],
     )
     # diffusers < 0.17 wrote the attention as query/key/value/proj_attn.
     old = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
     pieces = {}
     for key in header:
-        parts = key.split(".")
+        if not key.startswith(prefix):
+            continue
+        parts = key[len(prefix) :].split(".")
         if len(parts) > 2 and parts[-2] in old:
             parts[-2] = old[parts[-2]]
         pieces[".".join(parts)] = Piece(key)

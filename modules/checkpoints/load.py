@@ -6,34 +6,33 @@ and the file's pages are given back at once, so that memory never holds a model 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from modules.checkpoints.blueprint import Blueprint, FlowSchedule, TextPlan
 from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.companions import Companions, completed
 from modules.checkpoints.components import Component, Piece
 from modules.checkpoints.families import known_families
-from modules.checkpoints.family import Blueprint, TextPart
 from modules.checkpoints.files import Header, StateDict, open_tensors
 from modules.checkpoints.kl_vae import vae_component
 from modules.checkpoints.library import CheckpointInfo, VaeInfo, info_of_file
-from modules.checkpoints.sidecar import PredictionName, read_sidecar
+from modules.checkpoints.sidecar import PredictionName, read_sidecar, user_metadata
 from modules.checkpoints.storage.layers import hold, holdable
 from modules.checkpoints.storage.packed import Packed
-from modules.conditioning.clip import ClipEncoder
-from modules.conditioning.tokenizer import clip_tokenizer
-from modules.diffusion.levels import NoiseLevels
+from modules.conditioning.encode import TextEncoder
+from modules.diffusion.levels import FlowLevels, NoiseLevels
 from modules.terms.errors import UnknownFile
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextModel
 
 OnProgress = Callable[[float], None]
 Network = TypeVar("Network", bound=nn.Module)
@@ -41,12 +40,17 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Placement:
-    """Where networks go and in which number formats they compute."""
+    """Where networks go and in which number formats they compute.
+
+    wide: for denoising networks that overflow in half precision. large_text: for text encoders of billions of numbers.
+    """
 
     device: torch.device = torch.device("cpu")
     unet: torch.dtype = torch.float32
     text: torch.dtype = torch.float32
     vae: torch.dtype = torch.float32
+    wide: torch.dtype = torch.float32
+    large_text: torch.dtype = torch.float32
 
     @property
     def vae_channels_last(self) -> bool:
@@ -59,8 +63,19 @@ def silent(share: float) -> None:
 
 
 def draw_blueprint(header: Header) -> Blueprint:
-    """The plan of the checkpoint `header`. Raises: UnknownFile if it is none, or incomplete."""
+    """The plan of the checkpoint `header`, of what it has inside. Raises: UnknownFile if it is none, or incomplete."""
     return known_families().of(header).draw(header, read_sidecar(header.path))
+
+
+def whole_blueprint(header: Header, companions: Companions, modules: Sequence[str] = ()) -> Blueprint:
+    """The plan of the checkpoint with what it lacks from files beside.
+
+    modules: names of text encoders and VAEs that were chosen for all; those in "modules" of `<stem>.json` go before.
+    Raises: UnknownFile; NotFound naming what is missing.
+    """
+    noted = user_metadata(header.path).get("modules")
+    own = [str(name) for name in noted] if isinstance(noted, list) else []
+    return completed(draw_blueprint(header), header, companions, [*own, *modules])
 
 
 def load_checkpoint(
@@ -68,28 +83,38 @@ def load_checkpoint(
     placement: Placement = Placement(),
     *,
     vae: AutoencoderKL | None = None,
+    companions: Companions | None = None,
+    modules: Sequence[str] = (),
     on_progress: OnProgress = silent,
 ) -> ModelBundle:
     """The model in `checkpoint`, ready to draw. `vae` replaces the file's own, which is then not read.
 
+    companions, modules: where what the file lacks is looked for, and what was chosen of that.
     `on_progress` hears the share of bytes placed, 0 to 1.
     Raises: NotFound, Refused, UnknownFile, and whatever `on_progress` raises to stop.
     """
     info = info_of_file(checkpoint) if isinstance(checkpoint, Path) else checkpoint
     state = open_tensors(info.path)
-    blueprint = draw_blueprint(state.header)
+    blueprint = whole_blueprint(state.header, companions or Companions(), modules)
     if blueprint.vae is None and vae is None:
         raise UnknownFile(
             f"{info.name} has no VAE inside. Put a VAE for {blueprint.family.name} into models/VAE and choose it."
         )
     own = [part for part in blueprint.components if part is not blueprint.vae or vae is None]
-    total = sum(state.header.tensors[piece.key].nbytes for part in own for piece in part.pieces.values())
+    states = {part.source: open_tensors(part.source) if part.source else state for part in own}
+    total = sum(states[part.source].header.tensors[piece.key].nbytes for part in own for piece in part.pieces.values())
     reporter = _Reporter(on_progress, max(1, total))
-    unet = place(blueprint.unet, state, placement.unet, placement.device, reporter)
-    clips = tuple(_encoder(part, state, placement, reporter) for part in blueprint.text)
+    dtype = placement.wide if blueprint.wide_range else placement.unet
+    unet = place(blueprint.unet, state, dtype, placement.device, reporter)
+    clips = tuple(_encoder(part, states[part.component.source], placement, reporter) for part in blueprint.text)
     if vae is None and blueprint.vae:
         vae = place(
-            blueprint.vae, state, placement.vae, placement.device, reporter, channels_last=placement.vae_channels_last
+            blueprint.vae,
+            states[blueprint.vae.source],
+            placement.vae,
+            placement.device,
+            reporter,
+            channels_last=placement.vae_channels_last,
         )
     assert vae is not None
     return ModelBundle(
@@ -102,24 +127,19 @@ def load_checkpoint(
         latent=blueprint.latent,
         prediction=blueprint.prediction or probed_prediction(unet),
         device=placement.device,
-        dtype=placement.unet,
+        dtype=dtype,
+        guidance=blueprint.defaults.distilled_cfg_scale or 1.0,
+        notes=blueprint.notes,
     )
 
 
-def _encoder(part: TextPart, state: StateDict, placement: Placement, on_bytes: Callable[[int], None]) -> ClipEncoder:
-    model = place(part.component, state, placement.text, placement.device, on_bytes)
-    stat = state.header.path.stat()
-    return ClipEncoder(
-        cast("CLIPTextModel", model),
-        clip_tokenizer(open_clip=True) if part.open_clip else clip_tokenizer(),
-        name=part.name,
-        layer=part.layer,
-        skippable=part.skippable,
-        final_norm=part.final_norm,
-        pooled=part.pooled,
-        # What was asked of these weights stays answered when the model is dropped and loaded again.
-        identity=(str(state.header.path), stat.st_mtime_ns, stat.st_size, part.name),
-    )
+def _encoder(part: TextPlan, state: StateDict, placement: Placement, on_bytes: Callable[[int], None]) -> TextEncoder:
+    dtype = placement.large_text if part.large else placement.text
+    model = place(part.component, state, dtype, placement.device, on_bytes)
+    path = state.header.path
+    stat = path.stat()
+    # What was asked of these weights stays answered when the model is dropped and loaded again.
+    return part.encoder(model, (str(path), stat.st_mtime_ns, stat.st_size, part.name), path)
 
 
 def load_vae(path: Path, placement: Placement = Placement(), *, on_progress: OnProgress = silent) -> AutoencoderKL:
@@ -162,10 +182,15 @@ def place(
     _check_complete(component, pieces, wanted, state.header)
     placed: dict[str, Tensor] = {}
     held: dict[str, Packed] = {}
+    twins: dict[Piece, str] = {}  # T5 has its embedding under two names
     # In the order of the file, so that a cold disk is read from front to back.
     for key in sorted(wanted, key=lambda key: state.header.tensors[pieces[key].key].begin):
         piece = pieces[key]
         path, _, name = key.rpartition(".")
+        twin = twins.setdefault(piece, key)
+        if twin in placed:
+            placed[key] = placed[twin]
+            continue
         packed = state.packed(piece.key)
         kept = holdable(network.get_submodule(path), name, packed, piece.view) if packed else None
         if kept is not None and kept.shape == wanted[key].shape:
@@ -188,6 +213,10 @@ def place(
             value = placed.get(f"{prefix}.{name}" if prefix else name)
             if value is not None:
                 module.register_parameter(name, nn.Parameter(value, requires_grad=False))
+        for name in [name for name, _ in module.named_buffers(recurse=False)]:
+            value = placed.get(f"{prefix}.{name}" if prefix else name)
+            if value is not None:
+                module.register_buffer(name, value)
     for path, packed in held.items():
         hold(network, path, packed, dtype)
     _fill_buffers(network, device)
@@ -210,6 +239,9 @@ def probed_prediction(unet: UNet2DConditionModel) -> PredictionName:
 def noise_levels(state: StateDict, blueprint: Blueprint) -> NoiseLevels:
     """The noise table that the file carries (as A1111 uses it), else the family's."""
     schedule = blueprint.schedule
+    if isinstance(schedule, FlowSchedule):
+        side = blueprint.defaults.width, blueprint.defaults.height
+        return FlowLevels.shifted(schedule.shift_for(*side), schedule.count)
     levels = NoiseLevels.scaled_linear(schedule.start, schedule.end, schedule.count)
     if "alphas_cumprod" in state:
         table = state["alphas_cumprod"].flatten().float()

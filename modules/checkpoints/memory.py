@@ -10,7 +10,7 @@ import gc
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.companions import Companions
+from modules.checkpoints.components import Component
 from modules.checkpoints.devices import DeviceWishes, placement_for
 from modules.checkpoints.files import Header, read_header
 from modules.checkpoints.library import CheckpointInfo, Library, VaeChoice, VaeInfo
@@ -29,8 +31,10 @@ from modules.checkpoints.load import (
     load_checkpoint,
     load_vae,
     silent,
+    whole_blueprint,
     with_vae,
 )
+from modules.checkpoints.sidecar import user_metadata
 from modules.terms.errors import OutOfMemory
 
 if TYPE_CHECKING:
@@ -52,14 +56,15 @@ class MemoryUse:
 @dataclass
 class _Held:
     bundle: ModelBundle
-    stamp: tuple[int, int]
+    stamp: tuple[object, ...]
 
 
 class Models:
     """Checkpoints of `library`, loaded when they are borrowed.
 
-    limit: how many may be held at once (`sd_checkpoints_limit`); fewer are if memory is short. on_loaded and
-    on_dropped hear of each change, on the thread that caused it.
+    limit: how many may be held at once (`sd_checkpoints_limit`); fewer are if memory is short. companions: text
+    encoders and VAEs for checkpoints that lack them; modules: names of those chosen for all. on_loaded and on_dropped
+    hear of each change, on the thread that caused it.
 
     Borrowing is exclusive: a second thread waits until the first has given back, because networks are patched while
     they are lent; the same thread may borrow several (a refiner, a hires checkpoint).
@@ -74,12 +79,15 @@ class Models:
         vae_setting: str = "Automatic",
         vae_setting_wins: bool = True,
         forced_vae: Path | None = None,
+        companions: Companions | None = None,
+        modules: Sequence[str] = (),
         on_loaded: Callable[[ModelBundle], None] = lambda bundle: None,
         on_dropped: Callable[[CheckpointInfo], None] = lambda info: None,
     ) -> None:
         self.library = library
         self.limit = limit
         self.vae_setting, self.vae_setting_wins, self.forced_vae = vae_setting, vae_setting_wins, forced_vae
+        self.companions, self.modules = companions or Companions(), tuple(modules)
         self._wishes = wishes or DeviceWishes()
         self._placement: Placement | None = None
         self._on_loaded, self._on_dropped = on_loaded, on_dropped
@@ -107,12 +115,13 @@ class Models:
         *,
         vae: str | None = None,
         vae_wins: bool | None = None,
+        modules: Sequence[str] | None = None,
         on_progress: OnProgress = silent,
     ) -> Iterator[ModelBundle]:
         """The model that `name` means (None: the one last used, else the first), for the time of the `with` block.
 
         vae, vae_wins: a file name, "Automatic" or "None", and whether it beats what stands beside the checkpoint, for
-        this loan; None means as the settings of this object say.
+        this loan; modules: chosen text encoders and VAEs. None means as the settings of this object say.
         on_progress: hears the share loaded, 0 to 1, if something has to be loaded; may raise to stop.
         Raises: NotFound, UnknownFile, Refused, OutOfMemory. A model that could not be loaded changes nothing held.
         """
@@ -124,11 +133,11 @@ class Models:
                 setting_wins=self.vae_setting_wins if vae_wins is None else vae_wins,
                 forced=self.forced_vae,
             )
-            bundle = self._bundle(info, choice, on_progress)
+            bundle = self._bundle(info, choice, self.modules if modules is None else tuple(modules), on_progress)
             if choice.vae:
                 bundle = with_vae(bundle, self._vae(choice.vae, on_progress), choice.vae)
             # The title changes when the hash becomes known, so the identity is that of now.
-            bundle = replace(bundle, info=info, notes=(choice.note,) if choice.note else ())
+            bundle = replace(bundle, info=info, notes=(*bundle.notes, *((choice.note,) if choice.note else ())))
             self._lent.append(info.path)
             try:
                 with out_of_memory_explained(info):
@@ -165,7 +174,7 @@ class Models:
 
     def needed(self, name: str | None = None) -> int:
         """Bytes that the weights of a model will take here, from its header alone. Raises: as `borrow`."""
-        return _needed(read_header(self._meant(name).path), self.placement)
+        return _needed(read_header(self._meant(name).path), self.placement, self.companions, self.modules)
 
     # --- inside ---
 
@@ -176,21 +185,30 @@ class Models:
             return self.library.find(name)
         return self.current() or self.library.find_or_first(None)[0]
 
-    def _bundle(self, info: CheckpointInfo, choice: VaeChoice, on_progress: OnProgress) -> ModelBundle:
-        stamp = _stamp(info.path)
+    def _bundle(
+        self, info: CheckpointInfo, choice: VaeChoice, modules: tuple[str, ...], on_progress: OnProgress
+    ) -> ModelBundle:
+        stamp = (*_stamp(info.path), modules, user_metadata(info.path).get("modules"))
         entry = self._held.get(info.path)
         if entry is not None and entry.stamp == stamp:
             with self._book:
                 self._held.move_to_end(info.path)
             return entry.bundle
         if entry is not None and info.path not in self._lent:
-            self._drop(info.path)  # the file was replaced
-        self._make_room(info)
+            self._drop(info.path)  # the file was replaced, or other text encoders were chosen
+        self._make_room(info, modules)
         with out_of_memory_explained(info):
             try:
                 # A checkpoint without a VAE inside needs the chosen one; others keep their own to come back to.
                 stand_in = self._vae(choice.vae, on_progress) if choice.vae and not _has_vae(info) else None
-                bundle = load_checkpoint(info, self.placement, vae=stand_in, on_progress=on_progress)
+                bundle = load_checkpoint(
+                    info,
+                    self.placement,
+                    vae=stand_in,
+                    companions=self.companions,
+                    modules=modules,
+                    on_progress=on_progress,
+                )
             except BaseException:
                 trim()
                 raise
@@ -209,9 +227,9 @@ class Models:
             self._vaes.popitem(last=False)
         return known[1]
 
-    def _make_room(self, info: CheckpointInfo) -> None:
+    def _make_room(self, info: CheckpointInfo, modules: Sequence[str]) -> None:
         """Drops the least recently used models until one more fits, by number and by memory."""
-        needed = _needed(read_header(info.path), self.placement)
+        needed = _needed(read_header(info.path), self.placement, self.companions, modules)
         for path in list(self._held):
             free = device_memory(self.device)[0]
             if len(self._held) < self.limit and needed + KEPT_FREE <= free:
@@ -278,15 +296,21 @@ def trim() -> None:
             release(0)
 
 
-def _needed(header: Header, placement: Placement) -> int:
-    """Bytes of all weights in their target formats. Raises: UnknownFile."""
-    blueprint = draw_blueprint(header)
-    formats = {"UNet": placement.unet, "VAE": placement.vae}
-    return sum(
-        header.tensors[piece.key].bytes_in(formats.get(part.name, placement.text).itemsize)
-        for part in blueprint.components
-        for piece in part.pieces.values()
-    )
+def _needed(
+    header: Header, placement: Placement, companions: Companions | None = None, modules: Sequence[str] = ()
+) -> int:
+    """Bytes of all weights in their target formats. Raises: UnknownFile, NotFound."""
+    blueprint = whole_blueprint(header, companions or Companions(), modules)
+    denoising = placement.wide if blueprint.wide_range else placement.unet
+    formats: list[tuple[Component[Any], torch.dtype]] = [(blueprint.unet, denoising)]
+    formats += [(part.component, placement.large_text if part.large else placement.text) for part in blueprint.text]
+    formats += [(blueprint.vae, placement.vae)] if blueprint.vae else []
+    total = 0
+    for component, dtype in formats:
+        tensors = (read_header(component.source) if component.source else header).tensors
+        keys = {piece.key for piece in component.pieces.values()}
+        total += sum(tensors[key].bytes_in(dtype.itemsize) for key in keys)
+    return total
 
 
 def _has_vae(info: CheckpointInfo) -> bool:

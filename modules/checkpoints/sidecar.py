@@ -17,7 +17,7 @@ from modules.terms.errors import UnknownFile
 
 MAX_BYTES = 1 << 20
 
-PredictionName = Literal["epsilon", "v"]
+PredictionName = Literal["epsilon", "v", "flow"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import torch
 
@@ -13,15 +13,17 @@ from modules.conditioning.cache import AnswerCache
 from modules.conditioning.conditioning import Composed, Conditioning, Scheduled, distinct
 from modules.conditioning.embeddings import NO_EMBEDDINGS, Embedding, EmbeddingSet
 from modules.conditioning.emphasis import Emphasis, emphasised
+from modules.conditioning.joining import Heard, Join, side_by_side
 from modules.prompt.attention import Segment, parse_attention
 from modules.prompt.chunks import Chunk, chunk, chunk_old, empty_chunk
 from modules.prompt.composition import split_and
 from modules.prompt.timeline import timeline
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from modules.conditioning.clip import ClipEncoder
+    from modules.conditioning.whole import WholeEncoder
+
+TextEncoder: TypeAlias = "ClipEncoder | WholeEncoder"
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,33 @@ class Reading:
 
 
 class PromptEncoder:
-    """The text encoders of one model, whose answers are joined; prompts in, conditionings out."""
+    """The text encoders of one model, whose answers are joined; prompts in, conditionings out.
+
+    encoders: in the order that `join` takes their answers in.
+    """
 
     def __init__(
         self,
-        clips: Sequence[ClipEncoder],
+        encoders: Sequence[TextEncoder],
         embeddings: EmbeddingSet = NO_EMBEDDINGS,
         cache: AnswerCache | None = None,
+        join: Join = side_by_side,
     ) -> None:
-        self.clips = tuple(clips)
+        self.encoders = tuple(encoders)
         self.embeddings = embeddings
         self.cache = AnswerCache() if cache is None else cache
+        self.join = join
+
+    def with_embeddings(self, embeddings: EmbeddingSet) -> PromptEncoder:
+        """The same encoders, which know other inversions."""
+        return PromptEncoder(self.encoders, embeddings, self.cache, self.join)
+
+    @property
+    def clips(self) -> tuple[ClipEncoder, ...]:
+        """Those that read in chunks and take textual inversions."""
+        from modules.conditioning.clip import ClipEncoder
+
+        return tuple(encoder for encoder in self.encoders if isinstance(encoder, ClipEncoder))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -92,20 +110,21 @@ class PromptEncoder:
         `counts`: the texts of one prompt, and how many entries of its timeline say each.
         """
         texts = list(counts)
-        chunked = [self._chunked(texts, clip, reading) for clip in self.clips]
-        length = max(len(chunks) for by_text in chunked for chunks in by_text)
-        joined = []
-        vectors = []
-        for clip, by_text in zip(self.clips, chunked, strict=True):
-            z, pooled = _read(clip, by_text, length, list(counts.values()), reading, self.cache)
-            joined.append(z)
-            if pooled is not None:
-                vectors.append(pooled)
-        cross = torch.cat(joined, dim=-1)  # (texts, 77 * length, sum of widths)
-        vector = torch.cat(vectors, dim=-1) if vectors else None
+        chunked = {clip.name: self._chunked(texts, clip, reading) for clip in self.clips}
+        length = max((len(chunks) for by_text in chunked.values() for chunks in by_text), default=0)
+        heard: dict[str, Heard] = {}
+        for encoder in self.encoders:
+            by_text = chunked.get(encoder.name)
+            if by_text is not None:
+                clip = cast("ClipEncoder", encoder)
+                heard[encoder.name] = _read(clip, by_text, length, list(counts.values()), reading, self.cache)
+            else:
+                whole = cast("WholeEncoder", encoder)
+                heard[encoder.name] = _read_whole(whole, texts, list(counts.values()), reading, self.cache)
+        cross, vector = self.join(heard)  # (texts, T, D), (texts, V)
         used = distinct(
             fix.inversion
-            for by_text in chunked
+            for by_text in chunked.values()
             for chunks in by_text
             for one in chunks
             for fix in one.fixes
@@ -147,7 +166,7 @@ def _read(
     counts: Sequence[int],
     reading: Reading,
     cache: AnswerCache,
-) -> tuple[Tensor, Tensor | None]:
+) -> Heard:
     """What `clip` says of the texts, filled up with empty chunks to `length`, weights applied.
 
     Returns: (texts, 77 * length, width), and the pooled vectors (texts, P) of the first chunks.
@@ -160,4 +179,19 @@ def _read(
     weights = torch.tensor([one.weights for one in chunks]).unflatten(0, (length, len(texts)))
     read = [emphasised(*column, reading.emphasis, counts) for column in zip(z, weights, strict=True)]
     pooled = [answer.pooled for answer in answers[: len(texts)] if answer.pooled is not None]
-    return torch.cat(read, dim=1), torch.stack(pooled) if pooled else None
+    return Heard(torch.cat(read, dim=1), torch.stack(pooled) if pooled else None)
+
+
+def _read_whole(
+    encoder: WholeEncoder, texts: Sequence[str], counts: Sequence[int], reading: Reading, cache: AnswerCache
+) -> Heard:
+    """What `encoder` says of the texts, weights applied; shorter ones repeat their last row, as within a batch.
+
+    Returns: (texts, T, C), without pooled vectors.
+    """
+    reads = [encoder.read(text, brackets=reading.emphasis != "None") for text in texts]
+    answers = [answer.z for answer in encoder.answers(reads, reading.networks, cache)]
+    length = max(len(z) for z in answers)
+    z = torch.stack([torch.cat([z, z[-1:].expand(length - len(z), -1)]) for z in answers])
+    weights = torch.tensor([encoder.weights(read, length) for read in reads])
+    return Heard(emphasised(z, weights, reading.emphasis, counts), None)

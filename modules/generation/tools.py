@@ -78,9 +78,9 @@ class Tools:
 
     def encoder(self, bundle: ModelBundle) -> PromptEncoder:
         """The text encoders of `bundle`, with the embeddings that fit it. Answers are kept across jobs."""
-        bare = PromptEncoder(bundle.clips, cache=self.answers)
+        bare = PromptEncoder(bundle.clips, cache=self.answers, join=bundle.blueprint.join)
         self.embeddings.refresh()
-        return PromptEncoder(bundle.clips, self.embeddings.fitting(bare.widths), self.answers)
+        return bare.with_embeddings(self.embeddings.fitting(bare.widths))
 
 
 def open_tools(

@@ -9,8 +9,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
+from modules.checkpoints.blueprint import Blueprint
 from modules.checkpoints.families import known_families
-from modules.checkpoints.family import Blueprint
 from modules.checkpoints.files import Header, TensorInfo
 from modules.checkpoints.sidecar import Sidecar
 from tests.checkpoints.original_layout import unet_tensors, vae_tensors

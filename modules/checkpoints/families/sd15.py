@@ -3,8 +3,9 @@ InstructPix2Pix (8) included."""
 
 from __future__ import annotations
 
+from modules.checkpoints.blueprint import Blueprint, TextPart
 from modules.checkpoints.clip_text import text_component
-from modules.checkpoints.family import All, AnyOf, Blueprint, Family, Has, TextPart
+from modules.checkpoints.family import All, AnyOf, Family, Has
 from modules.checkpoints.files import Header
 from modules.checkpoints.hints import (
     latent_of,

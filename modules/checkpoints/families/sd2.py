@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from modules.checkpoints.blueprint import Blueprint, TextPart
 from modules.checkpoints.clip_text import HEAD_WIDTH, open_clip_component
 from modules.checkpoints.components import numbered
-from modules.checkpoints.family import All, AnyOf, Blueprint, Family, Has, Side, TextPart
+from modules.checkpoints.family import All, AnyOf, Family, Has, Side
 from modules.checkpoints.files import Header
 from modules.checkpoints.hints import (
     latent_of,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modules.checkpoints.blueprint import Blueprint, TextPart
 from modules.checkpoints.clip_text import HEAD_WIDTH, open_clip_component, text_component
-from modules.checkpoints.family import All, Blueprint, Family, Has, TextPart
+from modules.checkpoints.family import All, Family, Has
 from modules.checkpoints.files import Header
 from modules.checkpoints.hints import (
     latent_of,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modules.checkpoints.blueprint import Blueprint
 from modules.checkpoints.families.sdxl import bigger_encoder, draw_with
-from modules.checkpoints.family import All, Blueprint, Family, Has
+from modules.checkpoints.family import All, Family, Has
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import SDXL_LATENT
 from modules.checkpoints.sidecar import Sidecar
