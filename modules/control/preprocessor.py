@@ -56,6 +56,7 @@ class Preprocessor:
     name: as clients send it. label: as a person sees it, "" for the name. tags: the control types it belongs to.
     resolution: None if the picture is looked at as it is. first: the one that is offered for its type.
     soft_in_hires: its fine maps count less in a hires pass. missing: why it cannot be run, and the way out.
+    lends_look: no network is needed; the checkpoint itself looks at the picture.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Preprocessor:
     first: bool = False
     soft_in_hires: bool = False
     missing: str = ""
+    lends_look: bool = False
 
     @property
     def title(self) -> str:

@@ -1,10 +1,10 @@
-"""A UNet that other networks steer: which of them act at a call, on which rows, how strongly."""
+"""A UNet that other networks and pictures steer: which of them act at a call, on which rows, how strongly."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch.nn.functional import interpolate
 
 from modules.checkpoints.bundle import ModelBundle, Residuals
 from modules.control.network import Maps, SteeringNetwork
+from modules.control.reference import Reference, exchanging, seen_by
+from modules.control.retouch import Retouch, retouched
 from modules.diffusion.denoiser import Network, Predictor
 from modules.diffusion.guidance import Rows, Steered
 from modules.diffusion.tiled import TiledNetwork
@@ -98,16 +100,41 @@ def _spread(maps: Tensor, places: Tensor, count: int) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Influence:
+    """All that steers a model in a pass: networks, pictures that lend their look, and what retouches its answers."""
+
+    steerers: Sequence[Steerer] = ()
+    references: Sequence[Reference] = ()
+    retouches: Sequence[Retouch] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.steerers or self.references or self.retouches)
+
+    def at(self, share: float) -> Influence:
+        """What acts when that share of the steps is done. What retouches always does."""
+        return replace(
+            self,
+            steerers=[one for one in self.steerers if one.acts_at(share)],
+            references=[one for one in self.references if one.acts_at(share)],
+        )
+
+
+@dataclass(frozen=True)
 class SteeredNetwork:
-    """A Network: `bundle`'s UNet with what `steerers` add for these rows."""
+    """A Network: `bundle`'s UNet with what `steerers` add for these rows, after it has seen `references`."""
 
     bundle: ModelBundle
     steerers: Sequence[Steerer]
     rows: Rows
+    references: Sequence[Reference] = field(default=())
 
     def through(self, window: Window, size: tuple[int, int]) -> SteeredNetwork:
         """See `diffusion.tiled.Placed`."""
-        return replace(self, steerers=[one.through(window, size) for one in self.steerers])
+        return replace(
+            self,
+            steerers=[one.through(window, size) for one in self.steerers],
+            references=[one.through(window, size) for one in self.references],
+        )
 
     def __call__(
         self, x: Tensor, timestep: Tensor, cross: Tensor, vector: Tensor | None = None, extra: Tensor | None = None
@@ -117,25 +144,28 @@ class SteeredNetwork:
         for one in self.steerers:
             found = one.residuals(self.rows, x, timestep, cross, vector)
             total = found if total is None else _sum(total, found)
-        return self.bundle.predict(x, timestep, cross, vector, extra, total)
+        if not self.references:
+            return self.bundle.predict(x, timestep, cross, vector, extra, total)
+        with exchanging(self.references[0].places, self.rows) as exchange:
+            seen_by(self.references, exchange, self.bundle, self.rows, (timestep, cross, vector, extra))
+            return self.bundle.predict(x, timestep, cross, vector, extra, total)
 
 
 def steered(
-    predictor: Predictor, bundle: ModelBundle, steerers: Sequence[Steerer], *, total_calls: int, calls_per_step: int
+    predictor: Predictor, bundle: ModelBundle, influence: Influence, *, total_calls: int, calls_per_step: int
 ) -> Steered:
-    """Who answers when `steerers` steer `bundle`, which `predictor` asks when none of them acts."""
+    """Who answers when `influence` steers `bundle`, which `predictor` asks when nothing of it acts."""
     steps = max(1, total_calls // calls_per_step)
 
     def answering(rows: Rows, call: int) -> Predictor:
         # A1111 counts a step when its first call has been answered, so the extension sees the step before.
-        share = max(0, (call - 1) // calls_per_step) / steps
-        acting = [one for one in steerers if one.acts_at(share)]
-        if not acting:
-            return predictor
-        network: Network = SteeredNetwork(bundle, acting, rows)
+        acting = influence.at(max(0, (call - 1) // calls_per_step) / steps)
+        if not (acting.steerers or acting.references):
+            return retouched(predictor, acting.retouches, rows)
+        network: Network = SteeredNetwork(bundle, acting.steerers, rows, acting.references)
         if isinstance(predictor.network, TiledNetwork):
             network = replace(predictor.network, network=network)
-        return replace(predictor, network=network)
+        return retouched(replace(predictor, network=network), acting.retouches, rows)
 
     return answering
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from modules.checkpoints.bundle import ModelBundle
-from modules.control.steering import Steerer, steered
+from modules.control.steering import Influence, steered
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.guidance import Extra, Guided
 from modules.diffusion.relay import Relay, due_after_calls, due_at_level
@@ -16,7 +16,7 @@ from modules.generation.switches import Settings, guidance_settings, levels_unde
 from modules.generation.texts import Texts
 from modules.terms.request import GenerationRequest
 
-Steering = Callable[[ModelBundle], Sequence[Steerer]]
+Steering = Callable[[ModelBundle], Influence]
 """What steers a model in a pass."""
 
 
@@ -67,7 +67,7 @@ class Guide:
         levels = sampler.levels(levels_under(settings, model.levels).levels)
         network = model.predict if self.windows is None else TiledNetwork(model.predict, self.windows)
         predict = Predictor(network, PREDICTIONS[model.prediction], levels, quantize=settings["enable_quantization"])
-        steerers = self.steering(model) if self.steering else ()
+        influence = self.steering(model) if self.steering else None
         each = 2 if sampler.second_order else 1
         return Guided(
             predict,
@@ -78,8 +78,8 @@ class Guide:
             empty=texts.empty,
             extra=extra,
             by_timestep=sampler.timestep_family,
-            steered=steered(predict, model, steerers, total_calls=self.route.total_calls, calls_per_step=each)
-            if steerers
+            steered=steered(predict, model, influence, total_calls=self.route.total_calls, calls_per_step=each)
+            if influence
             else None,
         )
 

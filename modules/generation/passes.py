@@ -202,7 +202,7 @@ def walked(
     request, settings = session.request, session.settings
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(walk.width, walk.height)
     controls = session.controls
-    steering = partial(controls.steerers, size=(walk.width, walk.height), hires=walk.hires) if controls else None
+    steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
     with merged_tokens(bundle.unet, merging):
         done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering)
     session.stopped = session.stopped or done.stopped

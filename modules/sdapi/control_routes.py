@@ -65,7 +65,10 @@ def routes(studio: Studio) -> APIRouter:
         """The preprocessors, with their numbers. `works` is false for those that need a network that is not here."""
         key = "label" if alias_names else "name"
         rows = studio.details("control_modules")
-        detail = {row[key]: {"model_free": False, "works": row["works"], "sliders": row["sliders"]} for row in rows}
+        detail = {
+            row[key]: {"model_free": not row["needs_model"], "works": row["works"], "sliders": row["sliders"]}
+            for row in rows
+        }
         return {"module_list": list(detail), "module_detail": detail}
 
     @router.get("/control_types")

@@ -108,13 +108,14 @@ def is_on(unit: ControlUnitBody) -> bool:
 def control_unit(body: ControlUnitBody, library: ControlLibrary, studio: Studio) -> ControlUnit:
     preprocessor = PREPROCESSORS[body.module]
     preprocessor.check()
-    if body.model in ("", NONE, "none"):
+    named = body.model not in ("", NONE, "none")
+    if not named and not preprocessor.lends_look:
         raise BadRequest("A ControlNet unit is on, but names no model. Choose one, or send enabled: false.")
     image, mask = pictures(body, studio)
     region = body.effective_region_mask
     unit = ControlUnit(
         module=body.module,
-        model=library.find(body.model).title,
+        model=NONE if preprocessor.lends_look else library.find(body.model).title,
         weight=body.weight,
         image=image,
         mask=mask,

@@ -55,7 +55,9 @@ class ControlUnit:
     pixel_perfect: bool = param(False, "Pixel Perfect", Checkbox(), infotext="Pixel Perfect")
     control_mode: str = param(BALANCED, "Control Mode", Choice(CONTROL_MODES, radio=True), infotext="Control Mode")
     low_vram: bool = param(False, "Low VRAM", Checkbox())
-    hires_option: str = param(BOTH_PASSES, "Hires-Fix Option", Choice(HIRES_OPTIONS), key="hr_option")
+    hires_option: str = param(
+        BOTH_PASSES, "Hires-Fix Option", Choice(HIRES_OPTIONS), key="hr_option", infotext="Hr Option"
+    )
     crop_to_mask: bool = param(
         True, "Crop input image based on the inpaint mask", Checkbox(), key="inpaint_crop_input_image"
     )

@@ -84,7 +84,7 @@ def test_infotext_names_the_units_as_the_extension_does(tools: Tools, unit: Cont
     assert (
         f'ControlNet 0: "Module: canny, Model: {title}, Weight: 1.0, Resize Mode: Crop and Resize, '
         "Processor Res: 512, Threshold A: 100, Threshold B: 200, Guidance Start: 0.0, Guidance End: 1.0, "
-        'Pixel Perfect: True, Control Mode: Balanced"'
+        'Pixel Perfect: True, Control Mode: Balanced, Hr Option: Both"'
     ) in text
     assert 'ControlNet 1: "Module: none, Model: tiny_zero' in text
 

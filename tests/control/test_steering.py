@@ -11,7 +11,7 @@ from torch import Tensor
 from modules.checkpoints.bundle import ModelBundle
 from modules.control.load import load_control
 from modules.control.network import Maps
-from modules.control.steering import SteeredNetwork, Steerer
+from modules.control.steering import Influence, SteeredNetwork, Steerer
 from modules.control.steering import steered as steered_answers
 from modules.diffusion.denoiser import Predictor
 from modules.diffusion.guidance import GuidanceSettings, Guided, Rows, Texts
@@ -144,7 +144,7 @@ def test_a_unit_acts_between_start_and_end(
 
 
 def steered_by(predictor: Predictor, bundle: ModelBundle, one: Steerer, calls_per_step: int):
-    return steered_answers(predictor, bundle, [one], total_calls=10, calls_per_step=calls_per_step)
+    return steered_answers(predictor, bundle, Influence([one]), total_calls=10, calls_per_step=calls_per_step)
 
 
 class Always:
