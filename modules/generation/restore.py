@@ -12,12 +12,14 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
 from modules.generation.always_on import ALWAYS_ON
+from modules.generation.control_texts import is_unit, units_in
 from modules.generation.describe import MASKED_CONTENT
 from modules.generation.detail_texts import units_from
 from modules.generation.network_tags import with_local_networks
 from modules.generation.sampler_names import AUTOMATIC, SamplerNames
 from modules.settings.store import Settings
 from modules.settings.values import accepted
+from modules.terms.control import ControlUnit
 from modules.terms.declare import Checkbox, Choice, Number, Slider, params_of
 from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest, NotFound
@@ -125,6 +127,7 @@ class _Reader:
         changes["refiner"] = self._refiner()
         changes["scripts"] = {**base.scripts, **self._scripts()}
         changes["detail"] = self._detail()
+        changes["controls"] = self._controls()
         checkpoint = self._checkpoint()
         if checkpoint:
             changes["checkpoint"] = checkpoint
@@ -213,6 +216,14 @@ class _Reader:
         units, keys = units_from(self.entries)
         self.taken |= keys
         return DetailPass(units) if units else None
+
+    def _controls(self) -> tuple[ControlUnit, ...]:
+        """The ControlNet units; what they looked at is not in the text."""
+        units = tuple(units_in(self.entries).values())
+        self.taken |= {key for key in self.entries if is_unit(key)}
+        if units:
+            self.notes.append("ControlNet steered the picture; its units need their pictures again.")
+        return units
 
     def _found_checkpoint(self, written: str, role: str) -> str:
         """The checkpoint here that is meant by `name [hash]`; "" and a note if there is none."""
