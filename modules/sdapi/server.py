@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from modules.sdapi import (
     control_routes,
+    detail_units,
     extras_routes,
     generation_routes,
     job_routes,
@@ -48,6 +49,7 @@ def make_app(studio: Studio) -> FastAPI:
     for room in (
         generation_routes,
         control_routes,
+        detail_units,
         extras_routes,
         progress_routes,
         job_routes,

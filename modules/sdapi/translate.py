@@ -9,13 +9,17 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from modules.generation.always_on import check_scripts
+from modules.generation.detail_texts import units_from
+from modules.generation.infotext import parse
 from modules.generation.sampler_names import SamplerNames
 from modules.sdapi.control_units import control_units, is_controlnet
+from modules.sdapi.detail_units import detail_pass, is_adetailer
 from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
 from modules.sdapi.pasting import filled_from_infotext
 from modules.sdapi.schemas import GenerationBody, Img2ImgBody, Txt2ImgBody
 from modules.settings.store import Settings
+from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.registry import nearest
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
@@ -117,6 +121,7 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
         settings=checked_overrides({**pasted, **(body.override_settings or {})}, studio.settings),
         script=_script(body, studio),
         controls=control_units(body.alwayson_scripts, studio),
+        detail=_detail(body, studio),
         scripts=_always_on(body.alwayson_scripts, studio),
     )
 
@@ -203,7 +208,7 @@ def _script(body: GenerationBody, studio: Studio) -> tuple[str, tuple[Any, ...]]
 def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:
     scripts: dict[str, tuple[Any, ...]] = {}
     for name, value in given.items():
-        if is_controlnet(name):
+        if is_controlnet(name) or is_adetailer(name):
             continue
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
@@ -211,6 +216,14 @@ def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any,
         scripts[_script_title(name, studio, always_on=True)] = tuple(args.values() if isinstance(args, dict) else args)
     check_scripts(scripts)
     return scripts
+
+
+def _detail(body: GenerationBody, studio: Studio) -> DetailPass | None:
+    """The detail pass that the body asks for, or its infotext where the body says nothing of one."""
+    if body.infotext and not any(is_adetailer(name) for name in body.alwayson_scripts):
+        units, _ = units_from(parse(body.infotext, settings=studio.settings))
+        return DetailPass(units) if units else None
+    return detail_pass(body.alwayson_scripts)
 
 
 def _script_title(name: str, studio: Studio, *, always_on: bool) -> str:

@@ -31,6 +31,10 @@ LATENT_UPSCALE_MODES = (
     "Latent (nearest)",
     "Latent (nearest-exact)",
 )
+# The detail pass as clients look for it among the scripts. Its arguments are objects, which have no controls here.
+DETAIL_ROWS = tuple(
+    {"name": "ADetailer", "is_alwayson": True, "is_img2img": img2img, "args": []} for img2img in (False, True)
+)
 PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
 
 
@@ -198,7 +202,7 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
-    "scripts": lambda studio: [*always_on.rows(), *control_lists.script_rows()],
+    "scripts": lambda studio: [*always_on.rows(), *control_lists.script_rows(), *DETAIL_ROWS],
     "control_models": lambda studio: control_lists.model_rows(studio.control_files),
     "control_modules": lambda studio: control_lists.module_rows(),
     "extensions": _nothing,
