@@ -12,6 +12,7 @@ from typing import Protocol
 
 from modules.checkpoints.blueprint import Blueprint
 from modules.checkpoints.files import Header
+from modules.checkpoints.folder import pipeline_of
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.looks import guess
 from modules.checkpoints.sidecar import Sidecar
@@ -50,6 +51,23 @@ class Side:
     def __call__(self, header: Header) -> bool:
         shape = header.shape(self.key)
         return shape is not None and len(shape) > self.axis and shape[self.axis] in self.sizes
+
+
+@dataclass(frozen=True)
+class FolderOf:
+    """True for folders of diffusers whose pipeline's name begins with one of these, and that have all of `parts` and
+    none of `without`."""
+
+    pipelines: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def __call__(self, header: Header) -> bool:
+        return (
+            pipeline_of(header.metadata).startswith(self.pipelines)
+            and all(header.has_prefix(f"{part}.") for part in self.parts)
+            and not any(header.has_prefix(f"{part}.") for part in self.without)
+        )
 
 
 @dataclass(frozen=True)

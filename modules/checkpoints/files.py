@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from modules.checkpoints.folder import is_folder, read_folder
 from modules.checkpoints.storage.folding import folded, has_marks
 from modules.checkpoints.storage.gguf_header import read_gguf
 from modules.checkpoints.tensor_info import DTYPE_BYTES, TORCH_NAMES
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MAX_HEADER_BYTES = 100_000_000  # the cap of the safetensors reference reader
 SAFETENSORS_NAMES = {name: short for short, name in TORCH_NAMES.items()}
 
-FileKind = Literal["safetensors", "gguf", "zip pickle", "old pickle"]
+FileKind = Literal["safetensors", "gguf", "folder", "zip pickle", "old pickle"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ class StateDict(Mapping[str, "Tensor"]):
     quantised comes as float32, not as a view; `packed` gives it as it is stored.
     """
 
-    def __init__(self, header: Header, mapped: mmap.mmap | None, loaded: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(
+        self, header: Header, mapped: Mapping[str, mmap.mmap] | None, loaded: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """mapped: by `TensorInfo.file`; None if the tensors were `loaded`."""
         self.header = header
         self._mapped = mapped
         self._loaded = loaded or {}
@@ -94,11 +98,12 @@ class StateDict(Mapping[str, "Tensor"]):
             return None
         from modules.checkpoints.storage.unpacking import packed_of
 
-        return packed_of(info, _view(self._mapped, TensorInfo("I8", (info.nbytes,), info.begin, info.end)), self._plain)
+        stored = TensorInfo("I8", (info.nbytes,), info.begin, info.end, file=info.file)
+        return packed_of(info, self._plain(stored), self._plain)
 
     def _plain(self, info: TensorInfo) -> Tensor:
         assert self._mapped is not None
-        return _view(self._mapped, info)
+        return _view(self._mapped[info.file], info)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.header.tensors)
@@ -118,20 +123,27 @@ class StateDict(Mapping[str, "Tensor"]):
         begin = -(-info.begin // mmap.PAGESIZE) * mmap.PAGESIZE
         end = info.end // mmap.PAGESIZE * mmap.PAGESIZE
         if end > begin:
-            self._mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+            self._mapped[info.file].madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def open_tensors(path: Path) -> StateDict:
-    """The tensors of `path`, by key, lazily.
+    """The tensors of `path`, a file or a folder of diffusers, by key, lazily.
 
     Raises: NotFound; UnknownFile if it is broken or no model file; Refused if it is a pickle with code inside.
     """
     kind = kind_of(path)
-    if kind not in ("safetensors", "gguf"):
+    if "pickle" in kind:
         return _open_pickle(path)
-    header = _gguf_header(path) if kind == "gguf" else _safetensors_header(path)
+    header = read_header(path)
+    if kind == "folder":
+        files = sorted({info.file for info in header.tensors.values()})
+        return StateDict(header, {file: _mapped(path / file) for file in files})
+    return StateDict(header, {"": _mapped(path)})
+
+
+def _mapped(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
-        return StateDict(header, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
 def read_header(path: Path) -> Header:
@@ -140,16 +152,21 @@ def read_header(path: Path) -> Header:
     Raises: as `open_tensors`.
     """
     kind = kind_of(path)
+    if kind == "folder":
+        tensors, metadata = read_folder(path, read_header)
+        return Header(path, tensors, metadata)
     if kind == "gguf":
         return _gguf_header(path)
     return _safetensors_header(path) if kind == "safetensors" else _open_pickle(path).header
 
 
 def kind_of(path: Path) -> FileKind:
-    """How `path` is written, by its first bytes (names lie).
+    """How `path` is written, by its first bytes (names lie); "folder" is one of diffusers.
 
     Raises: NotFound if it is not there, UnknownFile with what it looks like if it is no model file.
     """
+    if is_folder(path):
+        return "folder"
     try:
         with path.open("rb") as file:
             start = file.read(512)

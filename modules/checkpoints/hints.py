@@ -9,6 +9,7 @@ from typing import Any
 from modules.checkpoints.blueprint import Schedule, Variant
 from modules.checkpoints.components import Component
 from modules.checkpoints.files import Header
+from modules.checkpoints.folder import config_of
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.sidecar import PredictionName, Sidecar
 from modules.terms.errors import UnknownFile
@@ -66,7 +67,9 @@ def unet_heads(sidecar: Sidecar, default: Callable[[int], int]) -> Callable[[int
 def latent_of(header: Header, sidecar: Sidecar, default: LatentFormat, vae: Component[Any] | None) -> LatentFormat:
     """`default` with what this file knows better: scale, the VAE's reduction, its own preview factors."""
     downscale = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else default.downscale
-    return replace(default, scale=sidecar.scale or default.scale, downscale=downscale).with_metadata(header.metadata)
+    folder = config_of(header.metadata, "vae") or {}
+    scale = sidecar.scale or folder.get("scaling_factor") or default.scale
+    return replace(default, scale=scale, downscale=downscale).with_metadata(header.metadata)
 
 
 def variant_of(unet: Component[Any]) -> Variant:

@@ -26,7 +26,8 @@ class TensorInfo:
 
     dtype: as safetensors names it, or how the numbers are packed: "Q4_K" … (GGUF), "NF4", "FP4" (bitsandbytes).
     shape: of the numbers that are meant, not of the bytes. beside: other tensors that the numbers are made with, by
-    what they are for ("scale", "absmax" …). facts: what else unpacking needs to know.
+    what they are for ("scale", "absmax" …). facts: what else unpacking needs to know. file: in a model that is a
+    folder.
     """
 
     dtype: str
@@ -35,6 +36,7 @@ class TensorInfo:
     end: int = 0
     beside: Mapping[str, TensorInfo] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
+    file: str = ""
 
     @property
     def elements(self) -> int:

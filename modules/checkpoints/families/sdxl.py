@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from modules.checkpoints.blueprint import Blueprint, TextPart
 from modules.checkpoints.clip_text import HEAD_WIDTH, open_clip_component, text_component
-from modules.checkpoints.family import All, Family, Has
+from modules.checkpoints.diffusers_unet import folder_unet
+from modules.checkpoints.family import All, AnyOf, Family, FolderOf, Has
 from modules.checkpoints.files import Header
+from modules.checkpoints.folder import config_of
 from modules.checkpoints.hints import (
     latent_of,
     refuse_unknown_noise,
@@ -24,19 +26,21 @@ from modules.checkpoints.sidecar import Sidecar
 
 FIRST_TEXT = "conditioner.embedders.0.transformer."
 SECOND_TEXT = "conditioner.embedders.1.model."
+SECOND_PART = "text_encoder_2."
 
 
 def draw(header: Header, sidecar: Sidecar) -> Blueprint:
     """Raises: UnknownFile if parts of the networks are missing."""
-    first = TextPart(
-        text_component(header, FIRST_TEXT, sidecar.text), "clip_l", layer=2, skippable=False, final_norm=False
-    )
+    said = config_of(header.metadata, "text_encoder")
+    component = text_component(header, FIRST_TEXT if said is None else "text_encoder.", said or sidecar.text)
+    first = TextPart(component, "clip_l", layer=2, skippable=False, final_norm=False)
     return draw_with(FAMILY, (first, bigger_encoder(header, SECOND_TEXT)), header, sidecar)
 
 
 def bigger_encoder(header: Header, prefix: str) -> TextPart:
     """OpenCLIP's ViT-bigG: its last layer but one is listened to, without the norm, and the projected pool."""
-    component = open_clip_component(header, prefix, {})
+    said = config_of(header.metadata, "text_encoder_2")
+    component = open_clip_component(header, prefix, {}) if said is None else text_component(header, SECOND_PART, said)
     projected = replace(component, config={**component.config, "with_projection": True})
     return TextPart(projected, "clip_g", layer=2, skippable=False, final_norm=False, pooled="projected", open_clip=True)
 
@@ -44,7 +48,9 @@ def bigger_encoder(header: Header, prefix: str) -> TextPart:
 def draw_with(family: Family, text: tuple[TextPart, ...], header: Header, sidecar: Sidecar) -> Blueprint:
     """The plan of an SDXL file with these encoders. Raises: UnknownFile if parts of the networks are missing."""
     refuse_unknown_noise(header)
-    unet = unet_component(header, unet_heads(sidecar, lambda channels: max(1, channels // HEAD_WIDTH)))
+    unet = folder_unet(header) or unet_component(
+        header, unet_heads(sidecar, lambda channels: max(1, channels // HEAD_WIDTH))
+    )
     vae = vae_component(header)
     return Blueprint(
         family=family,
@@ -62,9 +68,12 @@ def draw_with(family: Family, text: tuple[TextPart, ...], header: Header, sideca
 
 FAMILY = Family(
     name="SDXL",
-    recognise=All(
-        Has("model.diffusion_model.input_blocks.0.0.weight", "model.diffusion_model.label_emb.0.0.weight"),
-        Has(f"{SECOND_TEXT}ln_final.weight"),
+    recognise=AnyOf(
+        FolderOf(("StableDiffusionXL",), ("text_encoder", "text_encoder_2")),
+        All(
+            Has("model.diffusion_model.input_blocks.0.0.weight", "model.diffusion_model.label_emb.0.0.weight"),
+            Has(f"{SECOND_TEXT}ln_final.weight"),
+        ),
     ),
     draw=draw,
     latent=SDXL_LATENT,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from modules.checkpoints.blueprint import Blueprint
 from modules.checkpoints.families.sdxl import bigger_encoder, draw_with
-from modules.checkpoints.family import All, Family, Has
+from modules.checkpoints.family import All, AnyOf, Family, FolderOf, Has
 from modules.checkpoints.files import Header
 from modules.checkpoints.latent import SDXL_LATENT
 from modules.checkpoints.sidecar import Sidecar
@@ -22,9 +22,12 @@ def draw(header: Header, sidecar: Sidecar) -> Blueprint:
 
 FAMILY = Family(
     name="SDXL refiner",
-    recognise=All(
-        Has("model.diffusion_model.input_blocks.0.0.weight", "model.diffusion_model.label_emb.0.0.weight"),
-        Has(f"{TEXT}ln_final.weight"),
+    recognise=AnyOf(
+        FolderOf(("StableDiffusionXL",), ("text_encoder_2",), without=("text_encoder",)),
+        All(
+            Has("model.diffusion_model.input_blocks.0.0.weight", "model.diffusion_model.label_emb.0.0.weight"),
+            Has(f"{TEXT}ln_final.weight"),
+        ),
     ),
     draw=draw,
     latent=SDXL_LATENT,
