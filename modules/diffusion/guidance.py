@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from modules.diffusion.denoiser import Predictor
+from modules.diffusion.moments import Asked, Moments, Texts
 
 
 class Encoded(Protocol):
@@ -47,6 +48,7 @@ class GuidanceSettings:
     every second (or every) call ("NGMS"). skip_early: share of the calls at the start that leave it out.
     pad: how texts of different length are made equal ("" does not; "v1": empty prompts; "v0": repeat or cut).
     batch_negative: run prompt and negative prompt as one batch where their lengths agree.
+    spare_negative: at scale 1, where it changes nothing, the negative prompt is left out.
     """
 
     scale: float = 7.0
@@ -57,6 +59,7 @@ class GuidanceSettings:
     skip_early: float = 0.0
     pad: Literal["", "v0", "v1"] = ""
     batch_negative: bool = True
+    spare_negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,6 @@ class Extra:
     positive: Tensor
     negative: Tensor | None = None
     none: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Texts that the network gets together. cross: (N, T, D); vector: (N, V) or None."""
-
-    cross: Tensor
-    vector: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -120,15 +115,16 @@ Steered = Callable[[Rows, int], Predictor]
 class Spoken:
     """What is said at one call: made anew only when some picture says something else.
 
-    alone: the network calls with the prompts alone. together: those that run the negative prompts too. sizes: how many
-    rows the prompts, the negatives (and the third branch of pix2pix models) have. pull: (prompt rows, 1, 1, 1), each
-    part's weight. firsts: the row of every picture's first part.
+    alone: the network calls with the prompts alone. together: those that run the negative prompts too. branches: the
+    rows of the prompts, of the negatives (and of the third branch of pix2pix models); sizes: how many they are.
+    pull: (prompt rows, 1, 1, 1), each part's weight. firsts: the row of every picture's first part.
     """
 
     key: tuple[int, ...]
     said: tuple[Encoded, ...]  # keeps the objects alive, so that no id in `key` is used again
     alone: list[Rows]
     together: list[Rows]
+    branches: list[Rows]
     sizes: list[int]
     owners: Tensor
     pull: Tensor
@@ -145,7 +141,7 @@ class Guided:
         total: network calls that the whole run is planned for (`Route.total_calls`), for skip_early.
         empty: (T, D), the empty prompt, needed for pad "v1".
         by_timestep: the NGMS threshold is compared with the timestep, as A1111 does for the timestep family.
-        steered: who answers instead of `predict` (ControlNet).
+        steered: who answers instead of `predict` (ControlNet). moments: who looks on and may change things.
 
     After a call `uncond` and `cond` are what the negative and the positive text alone made of it (B, C, H, W), `calls`
     counts, and `recorded` holds the infotext entries of what happened so far (NGMS, Skip Early CFG, Pad conds).
@@ -160,6 +156,7 @@ class Guided:
     extra: Extra | None = None
     by_timestep: bool = False
     steered: Steered | None = None
+    moments: Moments | None = None
     calls: int = field(default=0, init=False)
     recorded: dict[str, object] = field(default_factory=dict, init=False)
     uncond: Tensor | None = field(default=None, init=False)
@@ -170,14 +167,39 @@ class Guided:
         """Guided denoised latents (B, C, H, W); see `Denoiser`."""
         spoken = self._said_at(self.calls, x.device)
         alone = self._leaves_out_negative(sigma, timestep)
-        runs = spoken.alone if alone else spoken.together
-        answers = [self._asked(rows, x, sigma, timestep) for rows in runs]
-        denoised = answers[0] if len(answers) == 1 else torch.cat(answers)
-        guided = self._combined(denoised.split(spoken.sizes[:1] if alone else spoken.sizes), spoken, alone)
+        if self.moments is not None:
+            guided = self._observed(self.moments, spoken, x, sigma, timestep, alone)
+        else:
+            runs = spoken.alone if alone else spoken.together
+            denoised = joined([self._asked(rows, x, sigma, timestep) for rows in runs])
+            guided = self._combined(denoised.split(spoken.sizes[:1] if alone else spoken.sizes), spoken, alone)
         self.calls += 1
         if self.settings.rescale and not alone and self.cond is not None:
             guided = rescaled_guidance(guided, self.cond, x, sigma, self.settings.rescale)
         return guided
+
+    def _observed(
+        self, moments: Moments, spoken: Spoken, x: Tensor, sigma: Tensor, timestep: Tensor | None, alone: bool
+    ) -> Tensor:
+        """Guided latents as `moments` let them be: rows are laid out for them before every call."""
+        branches = spoken.branches[: 1 if alone else None]
+        asked = replace(asked_of(branches, spoken.pull, x, sigma, timestep), call=self.calls, total=self.total)
+        moments.asking(asked)
+        alone = asked.negatives is None
+        branches = replied(spoken.branches[: 1 if alone else None], asked)
+        answers, start = [], 0
+        for rows in self._runs(branches, len(spoken.firsts)):
+            here = slice(start, start + len(rows.owners))
+            predict = self.predict if self.steered is None else self.steered(rows, self.calls)
+            times = None if asked.timestep is None else asked.timestep[here]
+            cross, vector = rows.texts.cross, rows.texts.vector
+            answers.append(predict(asked.x[here], asked.sigma[here], cross, vector, rows.extra, timestep=times))
+            start = here.stop
+        denoised = joined(answers)
+        moments.answered(denoised, asked)
+        guided = self._combined(denoised.split([len(branch.owners) for branch in branches]), spoken, alone)
+        others = moments.combine(denoised, asked, 1.0 if alone else self.settings.scale)
+        return moments.guided(guided if others is None else others, asked)
 
     def _asked(self, rows: Rows, x: Tensor, sigma: Tensor, timestep: Tensor | None) -> Tensor:
         """Denoised latents of `rows`; x, sigma and timestep are per picture."""
@@ -192,6 +214,8 @@ class Guided:
 
     def _leaves_out_negative(self, sigma: Tensor, timestep: Tensor | None) -> bool:
         settings = self.settings
+        if settings.spare_negative and settings.scale == 1 and not self._with_image():
+            return True
         if settings.skip_early and self.calls / self.total <= settings.skip_early:
             self.recorded["Skip Early CFG"] = settings.skip_early
             return True
@@ -237,6 +261,7 @@ class Guided:
             said=said,
             alone=self._runs(branches[:1], len(parts)),
             together=self._runs(branches, len(parts)),
+            branches=branches,
             sizes=[len(branch.owners) for branch in branches],
             owners=branches[0].index,
             pull=torch.tensor(weights, dtype=torch.float32, device=device).view(-1, 1, 1, 1),
@@ -290,6 +315,43 @@ class Guided:
         if spoken.one_each:
             return base + (positive - base) * pull
         return base.index_add(0, spoken.owners, (positive - base[spoken.owners]) * pull)
+
+
+def joined(answers: list[Tensor]) -> Tensor:
+    return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+
+def asked_of(branches: Sequence[Rows], pull: Tensor, x: Tensor, sigma: Tensor, timestep: Tensor | None) -> Asked:
+    """What is asked of the rows of `branches`; x, sigma and timestep are per picture."""
+    prompts = branches[0]
+    index = torch.cat([branch.index for branch in branches])
+    extras = [branch.extra for branch in branches if branch.extra is not None]
+    weights = pull.flatten().tolist()
+    return Asked(
+        x=x[index],
+        sigma=sigma[index],
+        timestep=None if timestep is None else timestep[index],
+        prompts=prompts.texts,
+        negatives=branches[1].texts if len(branches) > 1 else None,
+        extra=torch.cat(extras) if extras else None,
+        parts=[
+            [(row, weights[row]) for row, owner in enumerate(prompts.owners) if owner == picture]
+            for picture in range(len(x))
+        ],
+        call=0,
+        total=0,
+    )
+
+
+def replied(branches: Sequence[Rows], asked: Asked) -> list[Rows]:
+    """`branches` with the texts and extra channels that `asked` has now."""
+    texts = [asked.prompts, *(asked.negatives for _ in branches[1:])]
+    sizes = [len(branch.owners) for branch in branches]
+    extras = [None] * len(sizes) if asked.extra is None else list(asked.extra.split(sizes))
+    return [
+        Rows(branch.owners, branch.prompted, text or branch.texts, extra)
+        for branch, text, extra in zip(branches, texts, extras, strict=True)
+    ]
 
 
 def stacked(encoded: Sequence[Encoded], device: torch.device) -> Texts:

@@ -12,12 +12,14 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.guidance import Extra
 from modules.diffusion.inpainting import Blend, Inpainted
+from modules.diffusion.moments import Moments
 from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
 from modules.diffusion.route import Route, plan
 from modules.diffusion.sample import sample
 from modules.diffusion.sampler import Sampler, StepInfo
 from modules.diffusion.schedule import Schedule
 from modules.generation.guide import Guide, Handover, Steering
+from modules.generation.hooks import Sampling
 from modules.generation.large import entries, window_plan
 from modules.generation.preview import preview_image
 from modules.generation.switches import (
@@ -91,6 +93,18 @@ class Denoised:
     recorded: dict[str, Any] = field(default_factory=dict)
 
 
+def nothing(sampling: Sampling, walk: Pass, start: Start) -> None:
+    """Nobody wants to know what a pass samples with."""
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """Who looks on while a pass is drawn. moments: at every network call. sampling: before the first."""
+
+    moments: Moments | None = None
+    sampling: Callable[[Sampling, Pass, Start], None] = nothing
+
+
 @dataclass
 class _Follower:
     """Tells the watcher of every step, and keeps the newest guess for the case that it says stop."""
@@ -153,12 +167,13 @@ def denoise(
     start: Start | None = None,
     handover: Handover | None = None,
     steering: Steering | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Denoised:
     """The pictures' latents after `walk`, which `bundle` begins and a refiner may end; `steering`: ControlNets.
 
     Raises: Cancelled if the watcher says so, or any Stopped before the first step; BrokenResult for NaN.
     """
-    start = start or Start()
+    start, onlooker = start or Start(), onlooker or Onlooker()
     bent = levels_under(settings, bundle.levels)
     route = walk.route(bundle, bent, settings)
     options, recorded = sampler_options(
@@ -174,17 +189,20 @@ def denoise(
     windows = window_plan(settings, bundle, walk.width, walk.height, seamless=seamless)
     if windows is not None:
         windows.on_window = follower.again
-    guide = Guide(request, settings, route, steering, windows)
+    unit = noise.first()
+    sampling = Sampling(_begin(route, unit, start, settings, recorded), unit, texts)
+    onlooker.sampling(sampling, walk, start)
+    texts = sampling.texts
+    guide = Guide(request, settings, route, steering, windows, onlooker.moments)
     first = guide.guided(bundle, texts, start.extra)
     guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
         denoiser = Inpainted(guided, start.latents, start.paint, walk.sampler.timestep_family, start.blend)
-    x = _begin(route, noise, start, settings, recorded)
     stopped: Stopped | None = None
     try:
         shared_path = settings["no_dpmpp_sde_batch_determinism"]
-        latents = sample(route, denoiser, x, noise, options, on_step=follower, shared_path=shared_path)
+        latents = sample(route, denoiser, sampling.x, noise, options, on_step=follower, shared_path=shared_path)
     except Cancelled:
         raise
     except Stopped as stop:
@@ -202,9 +220,8 @@ def denoise(
     return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
 
 
-def _begin(route: Route, noise: ImageNoise, start: Start, settings: Settings, recorded: dict[str, object]) -> Tensor:
-    """The latents that the walk begins with."""
-    unit = noise.first()
+def _begin(route: Route, unit: Tensor, start: Start, settings: Settings, recorded: dict[str, object]) -> Tensor:
+    """The latents that the walk begins with, from unit noise."""
     if start.latents is not None:
         extra_noise = settings["img2img_extra_noise"]
         if extra_noise > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -12,6 +13,7 @@ from modules.generation.cover import covers_of, cut_out_of, laid_back
 from modules.generation.describe import describe
 from modules.generation.details import with_details
 from modules.generation.faces import wants_faces, with_faces
+from modules.generation.hooks import Picture
 from modules.generation.passes import Drawn
 from modules.generation.plan import Batch, PlannedImage
 from modules.generation.session import Session
@@ -47,11 +49,21 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
             if session.settings["save_images_before_face_restoration"]:
                 add(picture, "before", BEFORE_FACES)
             picture = repaired
+        out = Picture(picture, place)
+        session.hooks.picture(out, batch, session)
+        picture = out.image
         if prepared is not None and prepared.targets:
             if session.settings["save_images_before_color_correction"]:
                 add(laid_back(picture, cover), "before", BEFORE_COLOURS)
             picture = matched_colours(picture, prepared.targets[place])
-        whole = laid_back(picture, cover)
+        out.image = picture
+        if cover is not None:
+            out.mask, out.overlay = cover.mask, cover.overlay
+            session.hooks.covered(out, batch, session)
+            cover = replace(cover, mask=out.mask or cover.mask, overlay=out.overlay)
+        out.image = laid_back(out.image, cover)
+        session.hooks.composed(out, batch, session)
+        whole = out.image
         detailed = with_details(whole, planned, place, batch, session)
         if detailed is not whole and session.settings["ad_save_images_before"]:
             add(whole, "before", BEFORE_DETAILS)

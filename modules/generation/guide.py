@@ -9,6 +9,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.control.steering import Influence, steered
 from modules.diffusion.denoiser import PREDICTIONS, Predictor
 from modules.diffusion.guidance import Extra, Guided
+from modules.diffusion.moments import Moments
 from modules.diffusion.relay import Relay, due_after_calls, due_at_level
 from modules.diffusion.route import Route
 from modules.diffusion.tiled import TiledNetwork, WindowPlan
@@ -53,13 +54,15 @@ class Handover:
 
 @dataclass(frozen=True)
 class Guide:
-    """How the networks of one pass are asked, whichever they are. `windows`: what they see the picture through."""
+    """How the networks of one pass are asked, whichever they are. `windows`: what they see the picture through.
+    `moments`: who looks on at every call."""
 
     request: GenerationRequest
     settings: Settings
     route: Route
     steering: Steering | None = None
     windows: WindowPlan | None = None
+    moments: Moments | None = None
 
     def guided(self, model: ModelBundle, texts: Texts, extra: Extra | None) -> Guided:
         """`model`, asked for `texts`."""
@@ -78,6 +81,7 @@ class Guide:
             empty=texts.empty,
             extra=extra,
             by_timestep=sampler.timestep_family,
+            moments=self.moments,
             steered=steered(predict, model, influence, total_calls=self.route.total_calls, calls_per_step=each)
             if influence
             else None,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.resting import rest_texts, wake_texts
 from modules.conditioning.embeddings import Embedding
 from modules.conditioning.encode import PromptEncoder, Timing
 from modules.generation.network_request import read_tags
@@ -47,11 +48,17 @@ class PassNetworks:
         What cannot be found, read or applied becomes a note; the rest goes on.
         """
         tools, settings = self._session.tools, self._session.settings
+        if self._tags:
+            wake_texts(bundle)
         with networks_applied(self._tags, bundle, tools.networks, settings, self._steps) as applied:
+            self._session.hooks.networks_applied(self._session, self._tags, hires=self._hires)
             encoder = applied.encoder(tools.encoder(bundle))
             texts = encode(prompts, negatives, encoder, timing, settings, applied.identity)
             self._take_down(applied, texts)
             self._applied.append(applied)
+            if not applied.identity:
+                rest_texts(bundle)
+                from modules.checkpoints.memory import trim; trim()
             try:
                 yield texts
             finally:
@@ -112,7 +119,7 @@ class AppliedNetworks:
         bundled = [embedding for embedding, _ in self._bundled.values()]
         if not bundled:
             return encoder
-        return PromptEncoder(encoder.clips, encoder.embeddings.with_(bundled, encoder.widths), encoder.cache)
+        return encoder.with_embeddings(encoder.embeddings.with_(bundled, encoder.widths))
 
     def inversion_hashes(self, texts: Texts, settings: Settings) -> str | None:
         """The infotext entry "TI hashes" for the inversions that these texts use; None if there is nothing to say.

@@ -16,7 +16,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.conditioning.encode import Timing
 from modules.diffusion.route import schedule_used
 from modules.diffusion.sampler import Sampler, resolve
-from modules.generation.denoise import Denoised, Pass, Start, denoise, noise_for
+from modules.generation.denoise import Denoised, Onlooker, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
 from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of
@@ -77,7 +77,8 @@ def finished(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batc
     """The pictures of a batch's last pass."""
     number = session.drawn(batch)
     session.tell("decoding", number)
-    return decoded(session, bundle, latents, number)
+    pictures = decoded(session, bundle, session.hooks.sampled(latents, batch, session), number)
+    return session.hooks.decoded(pictures, batch, session)
 
 
 def first_pass(
@@ -153,6 +154,7 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
         except (Interrupted, Skipped) as stop:
             session.stopped = stop
             return Drawn(list(pictures), latents, complete=False)
+        session.hooks.hires_begins(batch, session)
         start = Start(enlarged, extra=blank_conditioning(session, bundle, *target.size))
         merging = token_merging_ratio(settings, hires=True)
         with (
@@ -204,7 +206,8 @@ def walked(
     controls = session.controls
     steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
     with merged_tokens(bundle.unet, merging):
-        done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering)
+        onlooker = Onlooker(session.hooks.moments(walk, session), partial(session.hooks.sampling, session=session))
+        done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering, onlooker)
     session.stopped = session.stopped or done.stopped
     return done
 

@@ -10,7 +10,9 @@ from modules.generation.detail_texts import entries
 from modules.generation.details import check_details, skips_drawing, undrawn
 from modules.generation.finish import finish, model_description
 from modules.generation.hires import check_upscaler
+from modules.generation.hooks import Hooks
 from modules.generation.network_request import with_networks_of_settings
+from modules.generation.outpaint import outpainted
 from modules.generation.passes import Drawn, draw
 from modules.generation.plan import plan_batches
 from modules.generation.session import Session
@@ -24,7 +26,9 @@ from modules.terms.request import GenerationRequest
 from modules.terms.result import GenerationResult
 
 
-def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatched) -> GenerationResult:
+def generate(
+    request: GenerationRequest, tools: Tools, watch: Watcher = unwatched, hooks: Hooks | None = None
+) -> GenerationResult:
     """The pictures that `request` asks for, and the request as it was resolved: that one gives them again.
 
     An interrupted job returns what there was; a skipped batch keeps its picture and the job goes on.
@@ -33,42 +37,52 @@ def generate(request: GenerationRequest, tools: Tools, watch: Watcher = unwatche
     """
     request.check()
     check_scripts(request.scripts)
+    hooks = hooks or Hooks()
     settings = tools.settings.with_flat(request.settings)
+    extended = outpainted(request, settings)
+    request = extended.drawn if extended else request
     plan = plan_batches(resolved(request), settings, tools.styles, tools.choose_seed)
     plan = with_networks_of_settings(plan, settings, tools.networks.loras, tools.networks.hypernetworks)
+    plan = hooks.planned(plan, settings)
+    request = plan.request
     check_upscaler(request.hires, tools)
     check_details(request, tools)
     watch(Progress("loading", batches=len(plan.batches)))
     checkpoint, note = chosen_checkpoint(request, settings, tools)
     with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:
-        session = Session(plan, settings, tools, watch, bundle)
+        session = Session(plan, settings, tools, watch, bundle, hooks)
         for sentence in (note, *bundle.notes):
             session.note(sentence)
+        session.scripts.update(extended.entries if extended else {})
         session.scripts.update(entries(request.detail.units if request.detail else ()))
         with tiled(bundle, session.tiling):
             kept = skips_drawing(request)
             prepared = prepare_source(session, request.source) if request.source and not kept else None
+            hooks.began(session)
             with controlled(session, prepared):
                 for batch in plan.batches:
+                    batch = hooks.batch_planned(batch, session)
                     if kept:
                         drawn = Drawn(undrawn(batch, session), None)
                     else:
                         drawn = draw(batch, session, prepared.start if prepared else None)
                     finish(batch, drawn, prepared, session)
+                    hooks.batch_finished(batch, session)
                     if isinstance(session.stopped, Interrupted):
                         break
                     session.stopped = None
         model = model_description(bundle, tools)
-    return GenerationResult(
-        request=plan.request.with_(checkpoint=checkpoint.title),
+    result = GenerationResult(
+        request=request.with_(checkpoint=checkpoint.title),
         images=tuple(session.images),
         seeds=tuple(seed for batch in plan.batches for seed in batch.seeds),
         subseeds=tuple(subseed for batch in plan.batches for subseed in batch.subseeds),
-        notes=tuple(session.notes),
+        notes=(*session.notes, *hooks.notes),
         interrupted=isinstance(session.stopped, Interrupted),
         extra={**session.scripts, **session.extra},
         model=model,
     )
+    return hooks.finished(extended.result(result) if extended else result)
 
 
 def chosen_checkpoint(request: GenerationRequest, settings: Settings, tools: Tools) -> tuple[CheckpointInfo, str]:

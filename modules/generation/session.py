@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.enhance.upscaler import Work
+from modules.generation.hooks import Hooks
 from modules.generation.plan import Batch, Plan
 from modules.generation.tools import Tools
 from modules.imaging.resize import Upscale
@@ -30,6 +31,7 @@ class Session:
     tools: Tools
     watch: Watcher
     bundle: ModelBundle
+    hooks: Hooks = field(default_factory=Hooks)
     images: list[GeneratedImage] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
