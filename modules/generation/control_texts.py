@@ -42,7 +42,11 @@ def described(unit: ControlUnit, preprocessor: Preprocessor) -> str:
         "Control Mode": unit.control_mode,
         "Hr Option": unit.hires_option,
     }
-    return ", ".join(f"{key}: {value}" for key, value in entries.items() if value is not None)
+    return ", ".join(f"{key}: {_written(value)}" for key, value in entries.items() if value is not None)
+
+
+def _written(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def units_in(entries: Mapping[str, Any]) -> dict[int, ControlUnit]:

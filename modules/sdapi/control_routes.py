@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter
 from PIL import Image
+from pydantic import AliasChoices, Field
 
 from modules.control.preprocessors import PREPROCESSORS
 from modules.sdapi.images import read_image
@@ -34,7 +35,9 @@ NAME_PARTS = {
 
 class DetectBody(Body):
     controlnet_module: str = "none"
-    controlnet_input_images: list[str] = []
+    controlnet_input_images: list[str] = Field(
+        [], validation_alias=AliasChoices("controlnet_input_images", "controlnet_images")
+    )
     controlnet_masks: list[str] = []
     controlnet_processor_res: int = -1
     controlnet_threshold_a: float = -1

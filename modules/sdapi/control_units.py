@@ -25,6 +25,7 @@ from modules.terms.control import (
     STRETCH,
     ControlUnit,
 )
+from modules.terms.declare import params_of
 from modules.terms.errors import BadRequest
 from modules.terms.registry import nearest
 
@@ -73,19 +74,43 @@ def is_controlnet(script: str) -> bool:
     return script.strip().lower() == SCRIPT
 
 
-def control_units(scripts: Mapping[str, Any], studio: Studio) -> tuple[ControlUnit, ...]:
-    """The units that are switched on. Raises: BadRequest, NotFound naming the nearest that is right."""
+def control_units(
+    scripts: Mapping[str, Any], studio: Studio, pasted: Mapping[int, ControlUnit], *, from_picture: bool
+) -> tuple[ControlUnit, ...]:
+    """The units that are switched on.
+
+    pasted: those of the request's infotext, by number. They fill what a unit of that number does not say; where the
+    request has no units they count as they are, which only works `from_picture`, since a text holds none.
+    Raises: BadRequest, NotFound naming the nearest that is right.
+    """
     units = []
+    named = [name for name in scripts if is_controlnet(name)]
+    if pasted and not named:
+        if not from_picture:
+            raise BadRequest(
+                "The infotext names ControlNet units, whose pictures a text does not hold. Send them as "
+                'alwayson_scripts.controlnet.args: [{"image": base64}, ...], or an empty list to draw without them.'
+            )
+        units = [ControlUnitBody.model_validate({**fields_of(one), "enabled": True}) for one in pasted.values()]
     for name, value in scripts.items():
-        if is_controlnet(name):
+        if name in named:
             args = value.get("args", []) if isinstance(value, dict) else None
             if not isinstance(args, (list, dict)):
                 raise BadRequest(f"alwayson_scripts[{name!r}] must be an object with a list of args.")
             # Old clients send a few switches before the units.
             given = [one for one in (args.values() if isinstance(args, dict) else args) if isinstance(one, dict)]
-            units += [read_unit(one, number) for number, one in enumerate(given)]
+            filled = [{**fields_of(pasted.get(number)), **one} for number, one in enumerate(given)]
+            units += [read_unit(one, number) for number, one in enumerate(filled)]
     library = ControlLibrary(studio.flags.control_folders)
     return tuple(control_unit(unit, library, studio) for unit in units if is_on(unit))
+
+
+def fields_of(unit: ControlUnit | None) -> dict[str, Any]:
+    """What a unit of a text says, as a client would send it; nothing for None."""
+    if unit is None:
+        return {}
+    declared = params_of(ControlUnit).items()
+    return {param.key: getattr(unit, name) for name, param in declared if param.infotext}
 
 
 def read_unit(given: Mapping[str, Any], number: int) -> ControlUnitBody:

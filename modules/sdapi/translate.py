@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from modules.generation.always_on import check_scripts
+from modules.generation.control_texts import units_in
 from modules.generation.detail_texts import units_from
 from modules.generation.infotext import parse
 from modules.generation.sampler_names import SamplerNames
@@ -120,7 +121,12 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
         disable_extra_networks=body.disable_extra_networks,
         settings=checked_overrides({**pasted, **(body.override_settings or {})}, studio.settings),
         script=_script(body, studio),
-        controls=control_units(body.alwayson_scripts, studio),
+        controls=control_units(
+            body.alwayson_scripts,
+            studio,
+            units_in(parse(body.infotext)) if body.infotext else {},
+            from_picture=isinstance(body, Img2ImgBody),
+        ),
         detail=_detail(body, studio),
         scripts=_always_on(body.alwayson_scripts, studio),
     )

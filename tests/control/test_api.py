@@ -154,6 +154,50 @@ def test_maps_are_made_without_a_picture_drawn(client: httpx.Client, picture: st
     assert "belong in" in detect(controlnet_module="depth_midas").json()["detail"]
 
 
+def test_what_webuiapi_sends_is_understood(client: httpx.Client, picture: str, drawing: Image.Image) -> None:
+    """The fields of its ControlNetUnit with their defaults, two units, and its way to ask for a map."""
+    unit = {
+        "image": picture,
+        "mask": None,
+        "module": "canny",
+        "model": client.get("/controlnet/model_list").json()["model_list"][0],
+        "weight": 1.0,
+        "resize_mode": "Resize and Fill",
+        "low_vram": False,
+        "processor_res": 64,
+        "threshold_a": 64,
+        "threshold_b": 64,
+        "guidance_start": 0.0,
+        "guidance_end": 1.0,
+        "control_mode": "Balanced",
+        "pixel_perfect": False,
+        "hr_option": "Both",
+        "enabled": True,
+    }
+    hires = {"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent", "denoising_strength": 0.7}
+    found = answer(client, unit, {**unit, "module": "reference_only", "model": "None"}, script="ControlNet", **hires)
+    assert len(found["images"]) == 3
+    text = json.loads(found["info"])["infotexts"][0]
+    assert 'ControlNet 1: "Module: reference_only, Model: None, Weight: 1, Resize Mode: Resize and Fill' in text
+    asked = {"controlnet_module": "canny", "controlnet_images": [picture], "controlnet_processor_res": 64}
+    assert len(client.post("/controlnet/detect", json=asked).json()["images"]) == 1
+
+
+def test_a_text_brings_its_units_back(client: httpx.Client, picture: str) -> None:
+    unit = {"image": picture, "module": "canny", "model": "tiny_canny", "weight": 0.7, "processor_res": 64}
+    first = answer(client, unit)
+    text = json.loads(first["info"])["infotexts"][0]
+    again = {"infotext": text, "alwayson_scripts": {"ControlNet": {"args": [{"image": picture}]}}}
+    assert client.post("/sdapi/v1/txt2img", json=again).json()["images"] == first["images"]
+    stronger = {"infotext": text, "alwayson_scripts": {"ControlNet": {"args": [{"image": picture, "weight": 1.5}]}}}
+    assert client.post("/sdapi/v1/txt2img", json=stronger).json()["images"] != first["images"]
+    without = client.post("/sdapi/v1/txt2img", json={"infotext": text})
+    assert (without.status_code, "alwayson_scripts" in without.json()["detail"]) == (422, True)
+    source = {"init_images": [picture], "infotext": text, "denoising_strength": 0.7}
+    steered_text = json.loads(client.post("/sdapi/v1/img2img", json=source).json()["info"])["infotexts"][0]
+    assert "Weight: 0.7" in steered_text
+
+
 def test_logins_guard_the_lists(steered: Steered, tmp_path: Path) -> None:
     with serving_studio(Studio(Flags(data_dir=tmp_path, models_dir=steered.controls.parent, api_auth="a:b"))) as server:
         assert server.client.get("/controlnet/model_list").status_code == 401

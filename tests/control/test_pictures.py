@@ -82,8 +82,8 @@ def test_infotext_names_the_units_as_the_extension_does(tools: Tools, unit: Cont
     text = drawn(tools, unit, ControlUnit(model="tiny_zero", image=unit.image)).images[0].infotext
     title = tools.controls.library.find("tiny_canny").title
     assert (
-        f'ControlNet 0: "Module: canny, Model: {title}, Weight: 1.0, Resize Mode: Crop and Resize, '
-        "Processor Res: 512, Threshold A: 100, Threshold B: 200, Guidance Start: 0.0, Guidance End: 1.0, "
+        f'ControlNet 0: "Module: canny, Model: {title}, Weight: 1, Resize Mode: Crop and Resize, '
+        "Processor Res: 512, Threshold A: 100, Threshold B: 200, Guidance Start: 0, Guidance End: 1, "
         'Pixel Perfect: True, Control Mode: Balanced, Hr Option: Both"'
     ) in text
     assert 'ControlNet 1: "Module: none, Model: tiny_zero' in text
