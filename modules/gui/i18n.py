@@ -31,6 +31,7 @@ from modules.terms.extras import (
     SplitOversized,
     Upscaling,
 )
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 LANGUAGES: Final = ("en", "zh-CN")
@@ -39,6 +40,7 @@ _FOLDER = Path(__file__).parent / "locale"
 _OWNERS = (
     *(GenerationRequest, Hires, Refiner, Source, Mask),
     *(Upscaling, FaceRepair, SplitOversized, FocalCrop, AutoCrop, FlippedCopies, Captioning),
+    *(MergeRequest, ExtractRequest),
 )
 
 

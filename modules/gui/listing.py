@@ -7,7 +7,7 @@ from collections.abc import Callable
 from modules.gui.needs import Studio
 from modules.terms.errors import NotFound
 
-TABS = ("txt2img", "img2img", "Extras", "PNG Info", "Settings")
+TABS = ("txt2img", "img2img", "Extras", "PNG Info", "Checkpoint Merger", "Settings")
 
 
 def listing_of(studio: Studio, *, hiding: bool = False) -> Callable[[str], list[str]]:

@@ -17,6 +17,7 @@ from modules.studio.job import Job
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Place
 from modules.terms.extras import ExtrasRequest
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
 
 
@@ -54,7 +55,9 @@ class Studio(Protocol):
     @property
     def engine_state(self) -> str: ...
 
-    def submit(self, request: GenerationRequest | ExtrasRequest, kind: str = "txt2img") -> Job: ...
+    def submit(
+        self, request: GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest, kind: str = "txt2img"
+    ) -> Job: ...
 
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...
 

@@ -14,6 +14,7 @@ from modules.gui import (
     form,
     i18n,
     img2img_tab,
+    merger_tab,
     png_info_tab,
     quicksettings,
     routes,
@@ -72,12 +73,14 @@ def build(studio: Studio) -> GuardedBlocks:
                 extras = extras_tab.build(studio)
             with gr.Tab(label("page.tab.png_info"), id="pnginfo", elem_id="tab_pnginfo"):
                 png_info_tab.build(studio, tab, img2img, extras)
+            with gr.Tab(label("page.tab.modelmerger"), id="modelmerger", elem_id="tab_modelmerger"):
+                merger = merger_tab.build(studio)
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
         settings.select(fn=None, js=script("openSettings"), **private())
         for source in (tab, img2img, extras):
             send_to.bind(studio, source, img2img, extras)
-        _bind_opening(demo, studio, quick, (tab, img2img, extras))
+        _bind_opening(demo, studio, quick, (tab, img2img, extras, merger))
     return demo
 
 

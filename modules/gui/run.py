@@ -20,6 +20,7 @@ from modules.gui.needs import Studio
 from modules.gui.pictures import serve_in_place
 from modules.terms.errors import WebuiError
 from modules.terms.extras import ExtrasRequest
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class Runs:
         self,
         studio: Studio,
         kind: str,
-        to_request: Callable[[Mapping[str, Any]], GenerationRequest | ExtrasRequest],
+        to_request: Callable[[Mapping[str, Any]], GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest],
     ) -> None:
         self._studio = studio
         self._kind = kind

@@ -10,7 +10,7 @@ from typing import Any
 
 from modules.checkpoints.library import CheckpointInfo
 from modules.terms.errors import BadRequest
-from modules.terms.merging import ADD_DIFFERENCE, CONFIG_SOURCES, NO_INTERPOLATION, NO_VAE, MergeRequest
+from modules.terms.merging import ADD_DIFFERENCE, CONFIG_SOURCES, NO_INTERPOLATION, NOT_BAKED, MergeRequest
 
 RECIPE, MODELS = "sd_merge_recipe", "sd_merge_models"
 
@@ -73,7 +73,7 @@ def _recipe(request: MergeRequest, models: Sequence[CheckpointInfo], variant: st
         "save_as_half": request.number_format == "float16",
         "custom_name": request.custom_name,
         "config_source": CONFIG_SOURCES.index(request.config_source),
-        "bake_in_vae": request.vae if request.vae != NO_VAE else None,
+        "bake_in_vae": None if request.vae in NOT_BAKED else request.vae,
         "discard_weights": request.discard,
         "is_inpainting": variant == "inpainting",
         "is_instruct_pix2pix": variant == "instruct-pix2pix",

@@ -20,6 +20,7 @@ from modules.sdapi import (
     generation_routes,
     job_routes,
     list_routes,
+    merge_routes,
     progress_routes,
     studio_routes,
 )
@@ -54,6 +55,7 @@ def make_app(studio: Studio) -> FastAPI:
         progress_routes,
         job_routes,
         list_routes,
+        merge_routes,
         studio_routes,
     ):
         app.include_router(room.routes(studio))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modules.prompt.networks import extract_networks
 from modules.studio.job import Job, Outcome
 from modules.terms.errors import BadRequest, NotFound
-from modules.terms.merging import ADD_DIFFERENCE, NO_INTERPOLATION, NO_VAE, SAFETENSORS, ExtractRequest, MergeRequest
+from modules.terms.merging import ADD_DIFFERENCE, NO_INTERPOLATION, NOT_BAKED, SAFETENSORS, ExtractRequest, MergeRequest
 from modules.terms.progress import Progress, Watcher
 from modules.terms.registry import nearest
 
@@ -88,7 +88,7 @@ def _named(request: MergeRequest) -> Sequence[str]:
 
 
 def _vae(studio: Studio, name: str) -> Path | None:
-    if name in ("", NO_VAE):
+    if name in NOT_BAKED:
         return None
     known = {vae.name: vae.path for vae in studio.library.vaes}
     if name not in known:

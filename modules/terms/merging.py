@@ -22,6 +22,7 @@ NUMBER_FORMATS = (AS_STORED, "float16", "bfloat16", "float32")
 SAFETENSORS, CKPT = "safetensors", "ckpt"
 CONFIG_SOURCES = ("A, B or C", "B", "C", "Don't")
 NO_VAE = "None"
+NOT_BAKED = ("", NO_VAE, "Automatic")  # what lists of VAEs offer beside files
 NETWORK_FORMATS = ("float16", "bfloat16", "float32")
 
 

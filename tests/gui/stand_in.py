@@ -23,6 +23,7 @@ from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs as RealOutputs
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.extras import ExtrasRequest
+from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
 
@@ -76,6 +77,7 @@ class StandIn:
         self.gate.set()
         self.drawn: list[GenerationRequest] = []
         self.asked: list[ExtrasRequest] = []
+        self.merged: list[MergeRequest | ExtractRequest] = []
         self.jobs = Jobs(self.folder / "jobs", self._run)
         self.jobs.start()
 
@@ -108,6 +110,8 @@ class StandIn:
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
         if isinstance(job.request, ExtrasRequest):
             return self._enlarged(job.request)
+        if isinstance(job.request, (MergeRequest, ExtractRequest)):
+            return self._merged(job.request, watch)
         request: GenerationRequest = job.request
         self.drawn.append(request)
         if "explode" in request.prompt:
@@ -127,6 +131,15 @@ class StandIn:
         except Interrupted:
             interrupted = True
         return self._saved(request, seed, interrupted)
+
+    def _merged(self, request: MergeRequest | ExtractRequest, watch: JobWatch) -> Outcome:
+        """A name in the list of checkpoints; what was asked is kept."""
+        self.merged.append(request)
+        for step in range(3):
+            watch(Progress("merging", step, 3))
+            self.gate.wait(30)
+        self.lists["checkpoints"].append(f"{request.custom_name}.safetensors")
+        return Outcome({"images": [], "said": f"Saved <{request.custom_name}>", "notes": ["One note."]})
 
     def _enlarged(self, request: ExtrasRequest) -> Outcome:
         """Every picture twice as large, whatever was asked; what was asked is kept."""

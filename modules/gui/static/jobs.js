@@ -6,7 +6,7 @@ import * as results from "./results.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 // Phases that know how far they are.
-const STEPPING = ["sampling", "upscaling", "faces"];
+const STEPPING = ["sampling", "upscaling", "faces", "merging"];
 const FIRST_RETRY = 500;
 const LAST_RETRY = 5000;
 const followers = {};

@@ -28,6 +28,11 @@ const handlers = {
     waitingJobs: (tab) => follower(tab).dropWaiting(),
     fetchedJob: (tab) => results.wanted(tab),
     showResult: results.show,
+    showMerged: (tab, outcome) => {
+        results.show(tab, outcome);
+        // The new file is offered everywhere at once.
+        document.getElementById("refresh_choices")?.click();
+    },
     reuseSeed: (tab, seed) => results.seedOfSelected(tab, "seed") ?? seed,
     reuseSubseed: (tab, seed) => results.seedOfSelected(tab, "subseed") ?? seed,
 };
@@ -55,8 +60,8 @@ window.atelier = { ...window.atelier, handle, openCanvas, boot: window.atelierBo
 tellErrors();
 
 // Gradio builds the page after this script ran, and a tab's inside when it is first opened.
-function whenBuilt(tab, start) {
-    const parts = ["generate", "gallery", "live", "fetch"].map((name) => `${tab}_${name}`);
+function whenBuilt(tab, start, names = ["generate", "gallery", "live", "fetch"]) {
+    const parts = names.map((name) => `${tab}_${name}`);
     const built = () => parts.every((id) => document.getElementById(id));
     if (built()) return start();
     const observer = new MutationObserver(() => {
@@ -74,6 +79,7 @@ for (const tab of TABS) {
         follower(tab).attach();
     });
 }
+whenBuilt("modelmerger", () => follower("modelmerger").attach(), ["merge", "live", "fetch"]);
 whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchNotices();
