@@ -65,6 +65,35 @@ class SoftInpainting:
     )
 
 
+# What stands in the margins before they are drawn -> "masked content" of inpainting.
+OUTPAINT_CONTENTS = {"continued": 1, "fill": 0, "latent noise": 2, "latent nothing": 3}
+
+
+@dataclass(frozen=True)
+class Outpainting:
+    """By how many pixels a picture goes on beyond each side, and how that is joined to it."""
+
+    enabled: bool = param(False, "Outpaint", Checkbox(), infotext="Outpaint")
+    left: int = param(0, "Left", Slider(0, 2048, 8, strict=True), infotext="Outpaint left")
+    right: int = param(0, "Right", Slider(0, 2048, 8, strict=True), infotext="Outpaint right")
+    up: int = param(0, "Up", Slider(0, 2048, 8, strict=True), infotext="Outpaint up")
+    down: int = param(0, "Down", Slider(0, 2048, 8, strict=True), infotext="Outpaint down")
+    blend: int = param(
+        32,
+        "Seam",
+        Slider(0, 256, 4, strict=True),
+        infotext="Outpaint seam",
+        help="Pixels inside the picture over which old and new fade into each other. All others stay as they are.",
+    )
+    content: str = param(
+        "continued",
+        "New area begins as",
+        Choice(tuple(OUTPAINT_CONTENTS)),
+        infotext="Outpaint content",
+        help="Continued: colours and texture go on from the edge. High denoising (0.8 and more) draws most freely.",
+    )
+
+
 @dataclass(frozen=True)
 class AlwaysOn:
     """A built-in script. `options`: the dataclass of its arguments; the first says whether it is on."""
@@ -74,7 +103,10 @@ class AlwaysOn:
     tabs: tuple[str, ...] = ("txt2img", "img2img")
 
 
-ALWAYS_ON = (AlwaysOn("Soft Inpainting", SoftInpainting, ("img2img",)),)
+ALWAYS_ON = (
+    AlwaysOn("Soft Inpainting", SoftInpainting, ("img2img",)),
+    AlwaysOn("Outpaint", Outpainting, ("img2img",)),
+)
 
 
 def rows() -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from modules.generation.sampler_names import AUTOMATIC, SamplerNames
 from modules.settings.store import Settings
 from modules.settings.values import accepted
 from modules.terms.control import ControlUnit
-from modules.terms.declare import Checkbox, Choice, Number, Slider, params_of
+from modules.terms.declare import Checkbox, Choice, Number, Param, Slider, params_of
 from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.request import GenerationRequest, Hires, Refiner
@@ -155,7 +155,7 @@ class _Reader:
                 values[name] = int(number) if is_whole(declared.control) else number
             elif isinstance(declared.control, Checkbox):
                 values[name] = str(written) not in ("False", "false", "0", "")
-            elif not isinstance(declared.control, Choice) or declared.control.listing:
+            elif is_text(declared) or known_choice(declared, written):
                 values[name] = str(written)
         return values
 
@@ -291,6 +291,16 @@ class _Reader:
     def unknown(self) -> dict[str, str]:
         claimed = self.taken | INFORMATION
         return {key: str(value) for key, value in self.entries.items() if key not in claimed}
+
+
+def is_text(declared: Param) -> bool:
+    """Whether a text stands as it is: names of listings do."""
+    return not isinstance(declared.control, Choice) or bool(declared.control.listing)
+
+
+def known_choice(declared: Param, written: object) -> bool:
+    """Whether `written` is one of the choices as it stands: numbers have names of their own in texts."""
+    return isinstance(declared.control, Choice) and written in declared.control.choices
 
 
 def is_whole(control: Slider | Number) -> bool:
