@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,23 @@ def said_prediction(header: Header, sidecar: Sidecar) -> PredictionName | None:
     if said in ("v", "v_prediction", "v-prediction"):
         return "v"
     return "epsilon" if said in ("epsilon", "eps") else None
+
+
+def said_variant(header: Header, sidecar: Sidecar, names: Mapping[str, Variant]) -> Variant:
+    """The variant that a person noted for this file, else the one whose word stands in its metadata or its name.
+
+    names: word in lower case -> variant, for those that have the same shapes. "" if nothing tells.
+    """
+    if sidecar.variant is not None:
+        return sidecar.variant
+    said = " ".join(
+        (
+            header.path.name,
+            header.metadata.get("modelspec.title", ""),
+            header.metadata.get("modelspec.architecture", ""),
+        )
+    ).lower()
+    return next((variant for word, variant in names.items() if word in said), "")
 
 
 def said_zero_terminal(header: Header, sidecar: Sidecar) -> bool:

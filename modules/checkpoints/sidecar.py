@@ -26,7 +26,7 @@ class Sidecar:
 
     text: the text encoder's config.json. heads / head_width: of the UNet's attention, one of them.
     beta_start, beta_end, timesteps: the noise schedule (sqrt(beta) rises evenly). zero_terminal: rescale it to end in
-    pure noise.
+    pure noise. variant: see `blueprint.Variant`.
     """
 
     text: Mapping[str, Any] = field(default_factory=dict)
@@ -38,11 +38,13 @@ class Sidecar:
     timesteps: int | None = None
     scale: float | None = None
     zero_terminal: bool | None = None
+    variant: Literal["", "reference"] | None = None
 
 
 def read_sidecar(checkpoint: Path) -> Sidecar:
     """What `<stem>.yaml` beside `checkpoint` says, and over it what the user noted in `<stem>.json`: "prediction type"
-    ("v" or "epsilon") and "zero terminal snr" (true or false). An empty Sidecar if there is neither.
+    ("v" or "epsilon"), "zero terminal snr" (true or false), "variant" ("reference": it edits a picture that it sees,
+    "": it does not). An empty Sidecar if there is neither.
 
     Raises: UnknownFile if the yaml is there and cannot be read.
     """
@@ -51,6 +53,8 @@ def read_sidecar(checkpoint: Path) -> Sidecar:
     prediction, zero_terminal = noted.get("prediction type"), noted.get("zero terminal snr")
     if prediction in ("v", "epsilon"):
         said = replace(said, prediction=prediction)
+    if noted.get("variant") in ("", "reference"):
+        said = replace(said, variant=noted["variant"])
     return replace(said, zero_terminal=zero_terminal) if isinstance(zero_terminal, bool) else said
 
 
