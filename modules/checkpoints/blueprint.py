@@ -97,7 +97,7 @@ class TextPart:
     component: Component[nn.Module]
     name: str
     layer: int = 1
-    skippable: bool = True
+    skippable: bool | Literal["if asked"] = True
     final_norm: bool = True
     pooled: Literal["no", "hidden", "projected"] = "no"
     open_clip: bool = False

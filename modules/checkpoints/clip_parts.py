@@ -10,6 +10,7 @@ from modules.checkpoints.blueprint import TextPart, Wanted
 from modules.checkpoints.clip_text import text_component
 from modules.checkpoints.components import need_shape
 from modules.checkpoints.files import Header
+from modules.checkpoints.folder import config_of
 
 Pooled = Literal["no", "hidden", "projected"]
 Draw = Callable[[Header, str], TextPart]
@@ -30,7 +31,8 @@ def clip_part(header: Header, prefix: str, name: str, *, layer: int, final_norm:
     pooled "projected": the pooled vector as it is, where the file has no projection: it is the identity then.
     """
     big = name == "clip_g"
-    component = text_component(header, prefix, {"hidden_act": "gelu"} if big else {})
+    said = config_of(header.metadata, prefix.removesuffix("."))  # in folders of diffusers
+    component = text_component(header, prefix, said or ({"hidden_act": "gelu"} if big else {}))
     projected = "text_projection.weight" in component.pieces
     if pooled == "projected" and projected:
         component = type(component)(

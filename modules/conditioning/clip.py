@@ -25,7 +25,7 @@ class ClipEncoder:
     """One text encoder, and which of its layers a family of models listens to.
 
     name: "clip_l", "clip_g"; textual inversions are made for a name. layer: counted from the last, 1 is the last;
-    clip skip takes its place if `skippable`. final_norm: whether the last layer norm is applied to it (SD 1, SD 2:
+    clip skip takes its place if `skippable` ("if asked": where a setting wants it so). final_norm: whether the last layer norm is applied to it (SD 1, SD 2:
     yes, SDXL: no). pooled: the end token's vector after all layers, as it is ("hidden") or "projected".
     identity: the same only for the same weights; default: this object.
     """
@@ -37,7 +37,7 @@ class ClipEncoder:
         *,
         name: str = "clip_l",
         layer: int = 1,
-        skippable: bool = True,
+        skippable: bool | Literal["if asked"] = True,
         final_norm: bool = True,
         pooled: Pooled = "no",
         identity: Hashable = None,
@@ -56,13 +56,21 @@ class ClipEncoder:
         return int(self.model.config.hidden_size)
 
     def answers(
-        self, chunks: Sequence[Chunk], clip_skip: int, networks: Hashable, cache: AnswerCache
+        self,
+        chunks: Sequence[Chunk],
+        clip_skip: int,
+        networks: Hashable,
+        cache: AnswerCache,
+        *,
+        skip_asked: bool = False,
     ) -> tuple[Answer, ...]:
         """What the encoder says of each chunk, each distinct one asked for once and only if the cache has it not.
 
-        `networks`: what else shapes the weights of the encoder at the moment (LoRA names and strengths).
+        `networks`: what else shapes the weights of the encoder at the moment (LoRA names and strengths). skip_asked:
+        clip skip holds for encoders that are skippable if asked.
         """
-        layer = min(max(clip_skip, 1) if self.skippable else self.layer, int(self.model.config.num_hidden_layers) + 1)
+        skips = skip_asked if self.skippable == "if asked" else self.skippable
+        layer = min(max(clip_skip, 1) if skips else self.layer, int(self.model.config.num_hidden_layers) + 1)
         questions: list[Hashable] = [(self.identity, networks, layer, _key(chunk)) for chunk in chunks]
         found: dict[Hashable, Answer] = {}
         missing: dict[Hashable, Chunk] = {}

@@ -40,6 +40,7 @@ class Reading:
     """The settings that change what a text means to the network.
 
     networks: what else shapes the encoder's weights at the moment, such as the LoRAs and their strengths.
+    skip_asked: clip skip holds for SDXL's first encoder, too.
     """
 
     emphasis: Emphasis = "Original"
@@ -47,6 +48,7 @@ class Reading:
     comma_backtrack: int = 20
     old_emphasis: bool = False
     networks: Hashable = ()
+    skip_asked: bool = False
 
 
 class PromptEncoder:
@@ -174,7 +176,7 @@ def _read(
     empty = empty_chunk(clip.tokenizer.special)
     columns = [[text[place] if place < len(text) else empty for text in texts] for place in range(length)]
     chunks = [one for column in columns for one in column]
-    answers = clip.answers(chunks, reading.clip_skip, reading.networks, cache)
+    answers = clip.answers(chunks, reading.clip_skip, reading.networks, cache, skip_asked=reading.skip_asked)
     z = torch.stack([answer.z for answer in answers]).unflatten(0, (length, len(texts)))
     weights = torch.tensor([one.weights for one in chunks]).unflatten(0, (length, len(texts)))
     read = [emphasised(*column, reading.emphasis, counts) for column in zip(z, weights, strict=True)]

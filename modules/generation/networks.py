@@ -11,6 +11,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.resting import rest_texts, wake_texts
 from modules.conditioning.embeddings import Embedding
 from modules.conditioning.encode import PromptEncoder, Timing
+from modules.generation.facts import completed
 from modules.generation.network_request import read_tags
 from modules.generation.network_shelf import FoundLora, NetworkShelf, find
 from modules.generation.texts import Texts, encode
@@ -41,9 +42,16 @@ class PassNetworks:
 
     @contextlib.contextmanager
     def texts(
-        self, bundle: ModelBundle, *, prompts: Sequence[str], negatives: Sequence[str], timing: Timing
+        self,
+        bundle: ModelBundle,
+        *,
+        prompts: Sequence[str],
+        negatives: Sequence[str],
+        timing: Timing,
+        size: tuple[int, int],
     ) -> Iterator[Texts]:
-        """What `bundle` is asked. Within: the networks are in it; afterwards it is bit by bit as before.
+        """What `bundle` is asked for pictures of `size`. Within: the networks are in it; afterwards it is bit by bit as
+        before.
 
         What cannot be found, read or applied becomes a note; the rest goes on.
         """
@@ -54,6 +62,7 @@ class PassNetworks:
             self._session.hooks.networks_applied(self._session, self._tags, hires=self._hires)
             encoder = applied.encoder(tools.encoder(bundle))
             texts = encode(prompts, negatives, encoder, timing, settings, applied.identity)
+            texts = completed(texts, bundle, settings, size, negatives)
             self._take_down(applied, texts)
             self._applied.append(applied)
             if not applied.identity:

@@ -18,6 +18,7 @@ from modules.diffusion.route import schedule_used
 from modules.diffusion.sampler import Sampler, resolve
 from modules.generation.denoise import Denoised, Onlooker, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
+from modules.generation.facts import completed
 from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of
 from modules.generation.networks import PassNetworks
@@ -101,15 +102,16 @@ def first_pass(
     )
     timing = Timing(request.steps * calls_per_step(sampler), None, settings["use_old_scheduling"])
     networks = PassNetworks(session, batch.networks, walk.steps)
-    texts_by = partial(networks.texts, prompts=batch.prompts, negatives=batch.negatives, timing=timing)
-    bare_texts = partial(encoded_by, session, batch.prompts, batch.negatives, timing)
+    size = request.width, request.height
+    texts_by = partial(networks.texts, prompts=batch.prompts, negatives=batch.negatives, timing=timing, size=size)
+    bare_texts = partial(encoded_by, session, batch.prompts, batch.negatives, timing, size)
     session.tell("encoding", number)
     if start is None:
         start = Start(extra=blank_conditioning(session, bundle, request.width, request.height))
     merging = token_merging_ratio(settings, img2img=bool(walk.strength))
     with (
         texts_by(bundle) as texts,
-        refiner_of(session, bundle, bare_texts, (request.width, request.height), merging=merging) as handover,
+        refiner_of(session, bundle, bare_texts, size, merging=merging) as handover,
     ):
         session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
         watch = networks.watched(session.watch)
@@ -146,8 +148,9 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
         request.steps * calls_per_step(first_sampler), steps * calls_per_step(sampler), settings["use_old_scheduling"]
     )
     networks = PassNetworks(session, batch.hires_networks, steps, hires=True)
-    texts_by = partial(networks.texts, prompts=batch.hires_prompts, negatives=batch.hires_negatives, timing=timing)
-    bare_texts = partial(encoded_by, session, batch.hires_prompts, batch.hires_negatives, timing)
+    asked = batch.hires_prompts, batch.hires_negatives
+    texts_by = partial(networks.texts, prompts=asked[0], negatives=asked[1], timing=timing, size=target.size)
+    bare_texts = partial(encoded_by, session, *asked, timing, target.size)
     with hires_bundle(session, hires) as bundle:
         try:
             enlarged = enlarge(session, hires, latents, pictures, target, bundle, walk.number)
@@ -170,10 +173,16 @@ def hires_pass(batch: Batch, session: Session, hires: Hires, latents: Tensor, pi
 
 
 def encoded_by(
-    session: Session, prompts: Sequence[str], negatives: Sequence[str], timing: Timing, model: ModelBundle
+    session: Session,
+    prompts: Sequence[str],
+    negatives: Sequence[str],
+    timing: Timing,
+    size: tuple[int, int],
+    model: ModelBundle,
 ) -> Texts:
-    """What `model` is asked when no networks are in it."""
-    return encode(prompts, negatives, session.tools.encoder(model), timing, session.settings)
+    """What `model` is asked for pictures of `size` when no networks are in it."""
+    texts = encode(prompts, negatives, session.tools.encoder(model), timing, session.settings)
+    return completed(texts, model, session.settings, size, negatives)
 
 
 @contextmanager

@@ -93,4 +93,5 @@ def reading(settings: Settings, networks: Hashable = ()) -> Reading:
         comma_backtrack=settings["comma_padding_backtrack"],
         old_emphasis=settings["use_old_emphasis_implementation"],
         networks=networks,
+        skip_asked=settings["sdxl_clip_l_skip"],
     )

@@ -33,7 +33,7 @@ def draw(header: Header, sidecar: Sidecar) -> Blueprint:
     """Raises: UnknownFile if parts of the networks are missing."""
     said = config_of(header.metadata, "text_encoder")
     component = text_component(header, FIRST_TEXT if said is None else "text_encoder.", said or sidecar.text)
-    first = TextPart(component, "clip_l", layer=2, skippable=False, final_norm=False)
+    first = TextPart(component, "clip_l", layer=2, skippable="if asked", final_norm=False)
     return draw_with(FAMILY, (first, bigger_encoder(header, SECOND_TEXT)), header, sidecar)
 
 
