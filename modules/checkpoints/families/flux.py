@@ -150,13 +150,13 @@ def transformer(header: Header) -> Component[nn.Module]:
     names.module("final_layer.linear", "proj_out")
     names.swapped("final_layer.adaLN_modulation.1", "norm_out.linear")
     for block in range(config["num_layers"]):
-        _double(names, f"double_blocks.{block}", f"transformer_blocks.{block}", scale)
+        double_block(names, f"double_blocks.{block}", f"transformer_blocks.{block}", scale)
     for block in range(config["num_single_layers"]):
-        _single(names, f"single_blocks.{block}", f"single_transformer_blocks.{block}", inner, scale)
+        single_block(names, f"single_blocks.{block}", f"single_transformer_blocks.{block}", inner, scale)
     return Component("UNet", build, config, names.pieces, names.modules)
 
 
-def _double(names: Respelling, old: str, new: str, scale: str) -> None:
+def double_block(names: Respelling, old: str, new: str, scale: str) -> None:
     for theirs, ours, queries in (
         ("img", ("norm1", "attn.to_out.0", "ff", "attn.norm_{}"), "attn.to_{}"),
         ("txt", ("norm1_context", "attn.to_add_out", "ff_context", "attn.norm_added_{}"), "attn.add_{}_proj"),
@@ -171,7 +171,7 @@ def _double(names: Respelling, old: str, new: str, scale: str) -> None:
         names.module(f"{old}.{theirs}_mlp.2", f"{new}.{mlp}.net.2")
 
 
-def _single(names: Respelling, old: str, new: str, inner: int, scale: str) -> None:
+def single_block(names: Respelling, old: str, new: str, inner: int, scale: str) -> None:
     names.module(f"{old}.modulation.lin", f"{new}.norm.linear")
     mlp = names.shape(f"{old}.linear1.weight")[0] - 3 * inner
     parts = [*(f"{new}.attn.to_{one}" for one in "qkv"), f"{new}.proj_mlp"]
