@@ -97,6 +97,14 @@ class HashCache:
             self._known[(str(path), kind)] = row[2:]
         return digest
 
+    def every(self, path: Path) -> dict[str, str]:
+        """The hashes by which model sites know the file, computed now unless they are known. Raises: OSError."""
+        whole = self.compute(path) or ""
+        found = {"SHA256": whole, "AutoV2": whole[:10], "AutoV1": legacy_hash(path)}
+        if path.suffix == ".safetensors":
+            found["AutoV3"] = (self.compute(path, kind="content") or "")[:12]
+        return found
+
     def close(self) -> None:
         with self._lock:
             self._database.close()

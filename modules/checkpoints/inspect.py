@@ -23,11 +23,22 @@ from modules.terms.errors import UnknownFile
 
 CONTEXT_BASES = {768: "SD 1.x", 1024: "SD 2.x", 2048: "SDXL"}
 EMBEDDING_BASES = {768: "SD 1.x", 1024: "SD 2.x", 1280: "SDXL", 2048: "SDXL"}
+# What trainers and the ModelSpec standard write, the longer words before those that they contain.
 SAID_BASES = (
     ("sdxl", "SDXL"), ("stable-diffusion-xl", "SDXL"), ("sd_v1", "SD 1.x"), ("stable-diffusion-v1", "SD 1.x"),
-    ("sd_v2", "SD 2.x"), ("stable-diffusion-v2", "SD 2.x"), ("flux", "FLUX"), ("sd3", "SD 3"),
-    ("stable-diffusion-3", "SD 3"), ("chroma", "Chroma"), ("lumina", "Lumina 2"),
+    ("sd_v2", "SD 2.x"), ("stable-diffusion-v2", "SD 2.x"), ("flux2", "FLUX.2"), ("flux-2", "FLUX.2"),
+    ("flux.2", "FLUX.2"), ("chroma", "Chroma"), ("flux", "FLUX.1"), ("sd3", "SD 3"), ("stable-diffusion-3", "SD 3"),
+    ("zimage", "Z-Image"), ("z-image", "Z-Image"), ("z_image", "Z-Image"), ("qwen", "Qwen-Image"),
+    ("lumina", "Lumina 2"), ("wan", "Wan"), ("hidream", "HiDream"), ("anima", "Anima"),
 )  # fmt: skip
+# Modules that only networks of one family have, in any trainer's spelling; dots and underscores count as one.
+MODULE_BASES = (
+    ("lora_te2_", "SDXL"), ("distilled_guidance_layer", "Chroma"), ("double_stream_modulation", "FLUX.2"),
+    ("double_blocks_", "FLUX.1"), ("single_transformer_blocks_", "FLUX.1"), ("joint_blocks_", "SD 3"),
+    ("ff_context_", "SD 3"), ("img_mlp_", "Qwen-Image"), ("llm_adapter_", "Anima"),
+)  # fmt: skip
+# Width of the layers that Z-Image and Lumina 2 call alike.
+LUMINA_LAYERS, LUMINA_WIDTHS = "layers_0_", {3840: "Z-Image", 2304: "Lumina 2"}
 MOST_TAGS = 20
 TRAINING_FACTS = {
     "ss_sd_model_name": "trained on",
@@ -67,6 +78,7 @@ class FileReport:
     tags: Mapping[str, int] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ()
     tensors: int = 0
+    parameters: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -83,6 +95,7 @@ def inspect_file(path: Path) -> FileReport:
     common = {
         "path": path,
         "tensors": len(header.tensors),
+        "parameters": sum(info.elements for info in header.tensors.values()),
         "dtypes": tuple(dtype for dtype, _ in Counter(info.dtype for info in header.tensors.values()).most_common()),
         "training": _training(header.metadata),
         "tags": _tags(header.metadata),
@@ -102,8 +115,11 @@ def _checkpoint(header: Header, common: Mapping[str, Any]) -> FileReport | None:
             **common, kind="checkpoint", base=family.name, folder="models/Stable-diffusion", sentence=str(error)
         )
     notes = () if blueprint.vae else ("It has no VAE inside: choose one beside it.",)
+    if blueprint.wanted:
+        lacking = ", ".join(wanted.words for wanted in blueprint.wanted)
+        notes = (f"It does not hold {lacking}: they are looked for beside it and in models/text_encoder.", *notes)
     variant = f", {blueprint.variant}" if blueprint.variant not in ("", "refiner") else ""
-    predicts = {"v": ", v-prediction", "epsilon": "", None: ""}[blueprint.prediction]
+    predicts = ", v-prediction" if blueprint.prediction == "v" else ""
     terminal = ", zero terminal SNR" if blueprint.zero_terminal else ""
     return FileReport(
         **common,
@@ -112,7 +128,7 @@ def _checkpoint(header: Header, common: Mapping[str, Any]) -> FileReport | None:
         variant=blueprint.variant,
         folder="models/Stable-diffusion",
         prediction=blueprint.prediction or "",
-        notes=notes,
+        notes=(*notes, *blueprint.notes),
         sentence=f"A checkpoint: {family.name}{variant}{predicts}{terminal}.",
     )
 
@@ -121,11 +137,14 @@ def _other(header: Header, common: Mapping[str, Any]) -> FileReport:
     look = look_of(header)
     if look is None:
         some = ", ".join(list(header)[:3])
+        architecture = header.metadata.get("general.architecture")  # of GGUF files
+        if architecture:
+            some += f"; its header calls it {architecture!r}"
         return FileReport(
             **common, kind="unknown", sentence=f"A model of an unknown kind; its tensors begin with {some}."
         )
     algorithms = _algorithms(header) if look.kind == "network" else ()
-    base = _base(header, look.kind)
+    base = look.base or _base(header, look.kind)
     words = f"a network ({', '.join(algorithms)})" if algorithms else look.words
     return FileReport(
         **common,
@@ -133,7 +152,7 @@ def _other(header: Header, common: Mapping[str, Any]) -> FileReport:
         base=base,
         folder=look.folder,
         algorithms=algorithms,
-        sentence=f"It looks like {words}{f' for {base}' if base else ''}.",
+        sentence=f"It looks like {words}{f' for {base}' if base and not look.base else ''}.",
     )
 
 
@@ -188,10 +207,14 @@ def _base(header: Header, kind: str) -> str:
             return "SDXL"
         widths = {info.shape[-1] for info in header.tensors.values() if info.shape}
         return EMBEDDING_BASES.get(min(widths), "") if len(widths) == 1 else ""
-    if any(key.startswith("lora_te2_") for key in header):
-        return "SDXL"
-    if any("double_blocks" in key or "single_transformer_blocks" in key for key in header):
-        return "FLUX"
+    flat = {key.replace(".", "_"): info for key, info in header.tensors.items()}
+    for part, base in MODULE_BASES:
+        if any(part in key for key in flat):
+            return base
+    widths = {side for key, info in flat.items() if LUMINA_LAYERS in key for side in info.shape}
+    for width, base in LUMINA_WIDTHS.items():
+        if width in widths:
+            return base
     for key, info in header.tensors.items():
         # What reads the text has its width: the only number that tells the families apart.
         if re.search(r"attn2[._]to_[kv]\b.*(down|lora_A|w1_b|\.diff$|to_k\.weight|to_v\.weight)", key) and info.shape:

@@ -13,12 +13,16 @@ SMALL = 4  # tensors; no network is that small
 
 @dataclass(frozen=True)
 class Look:
-    """`words` end the sentence "it looks like …". `folder`: where A1111 keeps such files; "" if it has no place."""
+    """`words` end the sentence "it looks like …". `folder`: where A1111 keeps such files; "" if it has no place.
+
+    base: the family of models that it is, "" if the look alone does not tell.
+    """
 
     kind: str
     words: str
     folder: str
     matches: Callable[[Header], bool]
+    base: str = ""
 
 
 def any_begins(*prefixes: str) -> Callable[[Header], bool]:
@@ -31,6 +35,11 @@ def any_has(*parts: str) -> Callable[[Header], bool]:
 
 def all_in(*keys: str) -> Callable[[Header], bool]:
     return lambda header: all(key in header for key in keys)
+
+
+def has_all_of(*parts: str) -> Callable[[Header], bool]:
+    """True if each of `parts` is inside some key."""
+    return lambda header: all(any(part in key for key in header) for part in parts)
 
 
 def is_embedding(header: Header) -> bool:
@@ -57,43 +66,61 @@ def is_vae(header: Header) -> bool:
     ) and not header.has_prefix("model.diffusion_model.")
 
 
+CHECKPOINTS = "models/Stable-diffusion"
+
+# Networks of checkpoints by the keys that only they have; whoever of them can be drawn with has a family. Those that
+# share a layout stand after the ones with more in it.
+NETWORKS = (
+    ("FLUX.2", has_all_of("double_blocks.0.img_attn", "double_stream_modulation_img")),
+    ("FLUX.2", has_all_of("transformer_blocks.0.", "double_stream_modulation_img")),
+    ("Chroma", has_all_of("double_blocks.0.img_attn", "distilled_guidance_layer")),
+    ("Chroma", has_all_of("single_transformer_blocks.0.", "distilled_guidance_layer")),
+    ("FLUX.1", any_has("double_blocks.0.img_attn")),
+    ("FLUX.1", has_all_of("single_transformer_blocks.0.proj_mlp", "context_embedder")),
+    ("SD 3", any_has("joint_blocks.0.")),
+    ("Z-Image", has_all_of("cap_embedder.", "noise_refiner.0.", "cap_pad_token")),
+    ("Lumina 2", has_all_of("cap_embedder.", "noise_refiner.0.", "context_refiner.0.")),
+    ("Qwen-Image", has_all_of("transformer_blocks.0.attn.add_q_proj", "transformer_blocks.0.img_mlp", "txt_norm")),
+    ("Stable Cascade", any_has("effnet_mapper", "clip_txt_pooled_mapper")),
+    ("HiDream", has_all_of("double_stream_blocks.0.", "caption_projection.0.")),
+    ("Anima", has_all_of("llm_adapter.", "blocks.0.cross_attn")),
+    ("Wan", has_all_of("blocks.0.cross_attn.", "head.modulation", "text_embedding.0")),
+    ("AuraFlow", any_has("double_layers.0.attn.w1q")),
+    ("PixArt", has_all_of("adaln_single.", "caption_projection.linear_1")),
+    ("HunyuanDiT", has_all_of("mlp_t5.0", "pooler.positional_embedding")),
+)
+
+
+def checkpoint_look(base: str, matches: Callable[[Header], bool]) -> Look:
+    return Look(
+        "checkpoint", f"a checkpoint: {base}, whose network cannot be drawn with here", CHECKPOINTS, matches, base
+    )
+
+
 # The first that matches counts: files carry parts of other kinds (a LoRA of a ControlNet, a checkpoint's VAE).
 LOOKS = (
     Look("embedding", "a textual inversion embedding", "embeddings", is_embedding),
-    Look(
-        "network",
-        "a LoRA or one of its relatives",
-        "models/Lora",
-        is_network,
-    ),
-    Look(
-        "controlnet",
-        "a ControlNet",
-        "models/ControlNet",
-        any_begins("control_model.", "controlnet_", "input_hint_block.", "zero_convs."),
-    ),
+    Look("network", "a LoRA or one of its relatives", "models/Lora", is_network),
+    Look("controlnet", "a ControlNet", "models/ControlNet",
+         any_begins("control_model.", "controlnet_", "input_hint_block.", "zero_convs.")),
     Look("ip-adapter", "an IP-Adapter", "models/ControlNet", any_begins("ip_adapter.", "image_proj.")),
-    Look(
-        "t2i-adapter",
-        "a T2I-Adapter",
-        "models/ControlNet",
-        any_begins("adapter.body.", "body.0.block1.", "body.0.resnets."),
-    ),
+    Look("t2i-adapter", "a T2I-Adapter", "models/ControlNet",
+         any_begins("adapter.body.", "body.0.block1.", "body.0.resnets.")),
     Look("motion module", "an AnimateDiff motion module", "", any_has("motion_modules.")),
     Look("vae", "a VAE", "models/VAE", is_vae),
-    Look("taesd", "a tiny autoencoder (TAESD)", "models/VAE-taesd", any_begins("decoder.layers.", "taesd_decoder.")),
-    Look("flux", "FLUX, which is not supported yet", "models/Stable-diffusion",
-         any_has("double_blocks.0.img_attn")),
-    Look("sd3", "SD 3, which is not supported yet", "models/Stable-diffusion", any_has("joint_blocks.0.")),
-    Look("stage", "Stable Cascade, which is not supported yet", "models/Stable-diffusion",
-         any_has("effnet_mapper", "clip_txt_pooled_mapper")),
-    Look("upscaler", "an upscaler (ESRGAN and kin)", "models/ESRGAN",
-         any_begins("conv_first.", "model.0.weight", "model.1.sub.", "body.0.rdb1.", "layers.0.residual_group.",
-                    "m_head.", "before_RG.")),
+    Look("taesd", "a tiny autoencoder (TAESD)", "models/VAE-taesd",
+         any_begins("decoder.layers.", "encoder.layers.0.conv", "taesd_decoder.", "taesd_encoder.")),
+    *(checkpoint_look(base, matches) for base, matches in NETWORKS),
+    Look("clip vision", "an image encoder (CLIP vision)", "models/clip_vision",
+         any_begins("vision_model.", "visual.transformer.", "visual.trunk.")),
     Look("face restorer", "a face restorer", "models/GFPGAN",
          any_begins("stylegan_decoder", "quantize.embedding", "final_linear.", "toRGB.")),
+    Look("upscaler", "an upscaler (ESRGAN and kin)", "models/ESRGAN",
+         any_begins("conv_first.", "model.0.weight", "model.1.sub.", "body.0.rdb1.", "layers.0.residual_group.",
+                    "m_head.", "before_RG.", "feature_extraction.", "to_feat.")),
     Look("text encoder", "a text encoder", "models/text_encoder",
-         any_begins("text_model.", "encoder.block.", "shared.weight", "transformer.resblocks.", "model.layers.0.")),
+         any_begins("text_model.", "encoder.block.", "shared.weight", "transformer.resblocks.", "model.layers.0.",
+                    "enc.blk.0.", "blk.0.attn_q")),
     Look("unet", "a UNet of a diffusers folder, without its text encoder and VAE", "",
          all_in("conv_in.weight", "time_embedding.linear_1.weight")),
     Look("unet", "a UNet without a text encoder that we know", "", any_begins("model.diffusion_model.")),

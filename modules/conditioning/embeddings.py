@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modules.networks.files import Stamp
+from modules.networks.folders import ModelFile, ModelFiles
 from modules.prompt.chunks import Tokenize, VectorNames
 
 if TYPE_CHECKING:
@@ -107,19 +109,22 @@ class EmbeddingLibrary:
 
     folders: Sequence[Path]
     failed: dict[Path, str] = field(default_factory=dict)
-    _known: dict[Path, tuple[tuple[float, int], Embedding | None]] = field(default_factory=dict)
+    _known: dict[Path, tuple[Stamp, Embedding | None]] = field(default_factory=dict)
     _sets: dict[tuple[tuple[str, int], ...], EmbeddingSet] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._files = ModelFiles(self.folders, tuple(SUFFIXES))
 
     def refresh(self) -> None:
         """Read what is new or changed on disk, forget what is gone."""
         from modules.conditioning.embedding_files import read_embedding
         from modules.terms.errors import WebuiError
 
-        known: dict[Path, tuple[tuple[float, int], Embedding | None]] = {}
+        known: dict[Path, tuple[Stamp, Embedding | None]] = {}
         failed: dict[Path, str] = {}
-        for path in self.files():
-            state = path.stat()
-            stamp = (state.st_mtime, state.st_size)
+        self._files.look(afresh=True)
+        for file in self.listed():
+            path, stamp = file.path, file.stamp
             if path in self._known and self._known[path][0] == stamp:
                 known[path] = self._known[path]
                 if path in self.failed:
@@ -152,9 +157,11 @@ class EmbeddingLibrary:
 
     def files(self) -> Iterator[Path]:
         """Every file that may hold one, whether it can be read or not."""
-        for folder in self.folders:
-            for path in sorted(folder.rglob("*")):
-                is_preview = path.stem.lower().endswith(".preview")
-                # A1111 leaves empty files as placeholders.
-                if path.suffix.lower() in SUFFIXES and not is_preview and path.is_file() and path.stat().st_size > 0:
-                    yield path
+        return (file.path for file in self.listed())
+
+    def listed(self) -> tuple[ModelFile, ...]:
+        """As `files`, with their stamps."""
+        # A1111 leaves empty files as placeholders.
+        return tuple(
+            file for file in self._files.look() if file.stamp[1] > 0 and not file.path.stem.lower().endswith(".preview")
+        )

@@ -19,7 +19,8 @@ from modules.networks.files import Stamp
 # File systems count time in steps (FAT: two seconds). What was listed within one step of its change may be listed
 # again with the same stamp though something came since.
 UNSETTLED_S = 2.5
-# After a look that took long (many folders, a network drive) nobody looks again for so many times as long.
+# After a look that took long (thousands of folders, a network drive) nobody looks again for so many times as long.
+LONG_S = 0.005
 REST = 20
 
 
@@ -75,7 +76,8 @@ class ModelFiles:
                 self._known = known
                 self._files = tuple(file for folder in known.values() for file in folder.files)
             ended = time.monotonic()
-            self._rest_until = ended + REST * (ended - started)
+            if ended - started > LONG_S:
+                self._rest_until = ended + REST * (ended - started)
             return self._files
 
     def _walk(self, known: dict[Path, _Folder]) -> dict[Path, _Folder]:

@@ -53,6 +53,11 @@ class MetadataIndex:
             found = self._in_short()[str(file.path)]
         return found[1]
 
+    def said_if_read(self, file: ModelFile) -> Said | None:
+        """As `said`, None if the header would have to be read for it."""
+        found = self._in_short().get(str(file.path))
+        return found[1] if found is not None and found[0] == file.stamp else None
+
     def metadata(self, file: ModelFile) -> Mapping[str, str]:
         """Everything that `file` says of itself."""
         self.said(file)

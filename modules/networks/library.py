@@ -13,7 +13,7 @@ from typing import Any
 
 from modules.networks.files import Stamp, content_hash, stamp_of
 from modules.networks.folders import ModelFile, ModelFiles
-from modules.networks.index import MetadataIndex
+from modules.networks.index import MetadataIndex, Said
 from modules.terms.errors import NotFound
 from modules.terms.registry import nearest
 
@@ -51,6 +51,11 @@ class NetworkInfo:
         return self._index.said(self.file).base
 
     @property
+    def said_if_read(self) -> Said | None:
+        """What the file says of itself in short; None if its header would have to be read for that."""
+        return self._index.said_if_read(self.file)
+
+    @property
     def stated_hash(self) -> str:
         """The hash that the file states; "" if none."""
         return self._index.said(self.file).hash
@@ -77,6 +82,7 @@ class NetworkLibrary:
         self._hash_of = hash_of
         self._lock = threading.Lock()
         self._seen: tuple[ModelFile, ...] = ()
+        self._read: tuple[ModelFile, ...] | None = None
         self._by_name: dict[str, NetworkInfo] = {}
         self._sorted: tuple[NetworkInfo, ...] = ()
         self._hashes: dict[Path, tuple[Stamp, str | None]] = {}
@@ -89,9 +95,18 @@ class NetworkLibrary:
         """Looks at every file again. Reads none; what is known of unchanged ones is kept."""
         self._files.look(afresh=True)
 
+    @property
+    def headers_read(self) -> bool:
+        """Whether `read_headers` has been through all files of the list as it is."""
+        return self._read is self._files.look()
+
     def read_headers(self, *, stop: Callable[[], bool] = lambda: False) -> int:
         """Reads what the files say of themselves, those that are not known yet. Returns: how many."""
-        return self._index.read((info.file for info in self.infos), stop=stop)
+        files = self._files.look()
+        count = self._index.read(files, stop=stop)
+        if not stop():
+            self._read = files
+        return count
 
     @property
     def infos(self) -> tuple[NetworkInfo, ...]:

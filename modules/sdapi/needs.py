@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
+from modules.studio.cards import Cards
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
+from modules.studio.uploads import Uploads
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
@@ -30,6 +33,15 @@ class Studio(Protocol):
 
     @property
     def library(self) -> Library: ...
+
+    @property
+    def hashes(self) -> HashCache: ...
+
+    @property
+    def cards(self) -> Cards: ...
+
+    @property
+    def uploads(self) -> Uploads: ...
 
     @property
     def styles(self) -> StyleBook: ...

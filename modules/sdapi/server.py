@@ -21,6 +21,7 @@ from modules.sdapi import (
     job_routes,
     list_routes,
     merge_routes,
+    model_routes,
     progress_routes,
     studio_routes,
 )
@@ -55,6 +56,7 @@ def make_app(studio: Studio) -> FastAPI:
         progress_routes,
         job_routes,
         list_routes,
+        model_routes,
         merge_routes,
         studio_routes,
     ):

@@ -18,6 +18,7 @@ from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio import listings
 from modules.studio.batch_run import run_batch
+from modules.studio.cards import Cards
 from modules.studio.engine import Engine
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
@@ -31,6 +32,7 @@ from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.outputs import Outputs
 from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
+from modules.studio.uploads import Uploads
 from modules.studio.version import INFOTEXT_VERSION, VERSION
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
@@ -52,11 +54,13 @@ class Studio:
         self.flags = flags = with_other_folders(flags, self.settings)
         self.reload_styles()
         database = flags.cache_dir / "models.sqlite"
-        hashes = HashCache(database, a1111_cache=flags.data_dir / "cache.json")
+        self.hashes = hashes = HashCache(database, a1111_cache=flags.data_dir / "cache.json")
         self.library: Library = library_of(flags, hashes, self._lists_hidden)
         self.loras: NetworkLibrary = loras_of(flags, hashes, MetadataIndex(database), self._lists_hidden)
         self.hypernetworks: NetworkLibrary = hypernetworks_of(flags, self._lists_hidden)
         self.control_files: ControlLibrary = ControlLibrary(flags.control_folders)
+        self.cards = Cards(self)
+        self.uploads = Uploads(flags.cache_dir / "uploads", flags)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )

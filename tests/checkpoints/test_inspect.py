@@ -16,10 +16,13 @@ from modules.checkpoints.inspect import inspect_file
 from modules.terms.errors import NotFound, UnknownFile
 from tests.checkpoints.original_layout import tiny_sd1, vae_tensors, write_sd1
 
+MANY = {f"more.{i}": (1,) for i in range(9)}
 LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 FOLDERS = {
     "network": "models/Lora", "embedding": "embeddings", "controlnet": "models/ControlNet", "unknown": "",
-    "ip-adapter": "models/ControlNet", "upscaler": "models/ESRGAN", "flux": "models/Stable-diffusion",
+    "ip-adapter": "models/ControlNet", "upscaler": "models/ESRGAN", "checkpoint": "models/Stable-diffusion",
+    "taesd": "models/VAE-taesd",
+    "clip vision": "models/clip_vision", "text encoder": "models/text_encoder",
 }  # fmt: skip
 
 
@@ -48,13 +51,29 @@ def test_a_checkpoint_without_a_vae_says_so(tmp_path: Path) -> None:
         ({f"{LORA}.lora_down.weight": (4, 768), f"{LORA}.lora_up.weight": (320, 4)}, "network", "SD 1.x"),
         ({f"{LORA}.lora_down.weight": (4, 2048), f"{LORA}.lora_up.weight": (320, 4)}, "network", "SDXL"),
         ({"lora_te2_x.lora_down.weight": (4, 9), "lora_te2_x.lora_up.weight": (9, 4)}, "network", "SDXL"),
-        ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 9)}, "network", "FLUX"),
+        ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 9)}, "network", "FLUX.1"),
+        ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 9)}, "network", "FLUX.1"),
+        ({"diffusion_model.distilled_guidance_layer.in_proj.lora_A.weight": (4, 9)}, "network", "Chroma"),
+        ({"lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": (4, 9)}, "network", "SD 3"),
+        ({"transformer_blocks.0.img_mlp.net.0.proj.lora_A.weight": (4, 9)}, "network", "Qwen-Image"),
+        ({"diffusion_model.layers.0.attention.qkv.lora_A.weight": (4, 3840)}, "network", "Z-Image"),
+        ({"diffusion_model.layers.0.attention.qkv.lora_A.weight": (4, 2304)}, "network", "Lumina 2"),
         ({"emb_params": (3, 1024)}, "embedding", "SD 2.x"),
         ({"clip_l": (3, 768), "clip_g": (3, 1280)}, "embedding", "SDXL"),
         ({"control_model.zero_convs.0.0.weight": (320, 320, 1, 1)}, "controlnet", ""),
         ({"ip_adapter.1.to_k_ip.weight": (320, 768), "image_proj.x": (1,)}, "ip-adapter", ""),
         ({"conv_first.weight": (64, 3, 3, 3)} | {f"body.{i}.x": (1,) for i in range(9)}, "upscaler", ""),
-        ({"model.diffusion_model.double_blocks.0.img_attn.proj.weight": (2, 2)}, "flux", "FLUX"),
+        ({"model.diffusion_model.double_blocks.0.img_attn.proj.weight": (2, 2)}, "checkpoint", "FLUX.1"),
+        ({"double_blocks.0.img_attn.x": (1,), "double_stream_modulation_img.lin.weight": (1,)}, "checkpoint", "FLUX.2"),
+        ({"cap_embedder.0.weight": (1,), "noise_refiner.0.x": (1,), "cap_pad_token": (1,)} | MANY, "checkpoint",
+         "Z-Image"),
+        ({"cap_embedder.0.weight": (1,), "noise_refiner.0.x": (1,), "context_refiner.0.x": (1,)} | MANY, "checkpoint",
+         "Lumina 2"),
+        ({"transformer_blocks.0.attn.add_q_proj.x": (1,), "transformer_blocks.0.img_mlp.x": (1,), "txt_norm.x": (1,)},
+         "checkpoint", "Qwen-Image"),
+        ({"decoder.layers.1.weight": (1,)} | MANY, "taesd", ""),
+        ({"vision_model.encoder.x": (1,)} | MANY, "clip vision", ""),
+        ({"encoder.block.0.layer.0.x": (1,)} | MANY, "text encoder", ""),
         ({f"odd.{i}": (1,) for i in range(9)}, "unknown", ""),
     ],
 )  # fmt: skip

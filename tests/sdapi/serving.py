@@ -23,12 +23,14 @@ from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
 from modules.studio import listings
+from modules.studio.cards import Cards
 from modules.studio.engine import Engine
 from modules.studio.flag_table import Flags
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
 from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.record import record_of
 from modules.studio.settings_file import SettingsFile
+from modules.studio.uploads import Uploads
 from modules.terms.errors import BadRequest
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
@@ -47,9 +49,12 @@ class QueueStudio:
         self._settings_file = SettingsFile(flags)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
-        self.loras = loras_of(flags, HashCache())
+        self.hashes = HashCache()
+        self.loras = loras_of(flags, self.hashes)
         self.hypernetworks = hypernetworks_of(flags)
         self.control_files = ControlLibrary(flags.control_folders)
+        self.cards = Cards(self)  # type: ignore[arg-type]
+        self.uploads = Uploads(flags.cache_dir / "uploads", flags)
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []
