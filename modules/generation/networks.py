@@ -14,6 +14,7 @@ from modules.conditioning.encode import PromptEncoder, Timing
 from modules.generation.facts import completed
 from modules.generation.network_request import read_tags
 from modules.generation.network_shelf import FoundLora, NetworkShelf, find
+from modules.generation.network_tags import NOT_IN_HASHES
 from modules.generation.texts import Texts, encode
 from modules.networks.hypernetwork import attending
 from modules.networks.names import Part
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from modules.generation.session import Session
 
 Settings = Mapping[str, Any]
-NOT_IN_HASHES = str.maketrans("", "", ":,")
 
 
 class PassNetworks:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from modules.generation.always_on import ALWAYS_ON
 from modules.generation.control_texts import is_unit, units_in
 from modules.generation.describe import MASKED_CONTENT
 from modules.generation.detail_texts import units_from
 from modules.generation.network_tags import with_local_networks
+from modules.generation.resources import Here, Resources, other_content, words_that_differ
 from modules.generation.sampler_names import AUTOMATIC, SamplerNames
 from modules.settings.store import Settings
 from modules.settings.values import accepted
@@ -35,14 +36,6 @@ INFORMATION = {
     *("FP8 weight", "First pass size-1", "First pass size-2", "Face restoration model", "Styles array", "Mask blur"),
     *("Mask mode", "Masked content", "Inpaint area", "Masked area padding", "Created Date", "Schedule type"),
 }
-
-
-class Resources(Protocol):
-    """What is here. Each method returns the name by which the thing is known here, None if it is missing."""
-
-    def checkpoint(self, name: str, hash: str) -> str | None: ...
-    def vae(self, name: str) -> str | None: ...
-    def lora(self, name: str, hash: str) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ class _Reader:
         self.taken: set[str] = set()
         if resources is not None:
             self.entries, notes = with_local_networks(entries, resources.lora)
-            self.notes.extend(notes)
+            self.notes += [*notes, *words_that_differ(entries, resources)]
 
     def request(self, base: GenerationRequest) -> GenerationRequest:
         special = ("sampler", "scheduler", "restore_faces")
@@ -233,7 +226,7 @@ class _Reader:
         found = self.resources.checkpoint(*(match.groups() if match else (written, "")))
         if found is None:
             self.notes.append(f"{role}: the checkpoint {written!r} is not here.")
-        return found or ""
+        return self._named("checkpoint", found, match[2] if match else "") or ""
 
     def _checkpoint(self) -> str | None:
         name, hash = str(self.entries.get("Model") or ""), str(self.entries.get("Model hash") or "")
@@ -245,7 +238,13 @@ class _Reader:
         if found is None:
             known = f"{name} [{hash}]" if name and hash else name or hash
             self.notes.append(f"The checkpoint {known} is not here; the present one stays.")
-        return found
+        return self._named("checkpoint", found, hash)
+
+    def _named(self, kind: str, here: Here | None, hash: str) -> str | None:
+        """The name of what is here; a note if it is another thing of that name."""
+        if here is not None and here.differs:
+            self.notes.append(other_content(kind, here, hash))
+        return None if here is None else here.name
 
     def mask(self) -> dict[str, Any]:
         """How a mask is to be used, as far as the text says."""
@@ -279,7 +278,8 @@ class _Reader:
                 self.notes.append(f"{wrong} The setting was left alone.")
                 continue
             if setting.key == "sd_vae" and self.resources is not None:
-                value = self.resources.vae(value)
+                hash = str(self.entries.get("VAE hash") or "")
+                value = self._named("VAE", self.resources.vae(value, hash), hash)
                 if value is None:
                     self.notes.append(f"The VAE {entries[name]!r} is not here; the present one stays.")
                     continue

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from PIL.Image import Image
 
 from modules.checkpoints.library import Library
+from modules.generation.resources import Resources
 from modules.imaging.names import Subject
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
@@ -48,6 +49,9 @@ class Studio(Protocol):
 
     @property
     def library(self) -> Library: ...
+
+    @property
+    def resources(self) -> Resources: ...
 
     @property
     def jobs(self) -> Jobs: ...

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from modules.generation.infotext import parse
+from modules.generation.network_tags import with_local_networks
+from modules.generation.resources import what_differs
 from modules.gui import i18n
 from modules.gui.needs import Studio
 from modules.gui.run import language_now
@@ -45,10 +47,24 @@ def pasted(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
 
 def filled(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with what `text`, a picture's, says in their place."""
-    parsed = parse(text, settings=studio.settings, styles=studio.styles)
+    parsed, _ = read(studio, text)
     new = to_values(parsed, studio.listing("samplers"), studio.listing("schedulers"))
     new[OVERRIDES] = list(overrides(parsed, studio.settings))
     return {name: new.get(name, old) for name, old in values.items()}
+
+
+def read(studio: Studio, text: str) -> tuple[dict[str, Any], list[str]]:
+    """What `text` says, LoRAs by the names that they have here, and a sentence for each thing that is missing here or
+    not the same: why a picture would not come out alike."""
+    parsed = parse(text, settings=studio.settings, styles=studio.styles)
+    entries, notes = with_local_networks(parsed, studio.resources.lora)
+    return entries, [*what_differs(parsed, studio.resources), *notes]
+
+
+def pasted_with_notes(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
+    """As `pasted`, and behind it what is missing here or not the same, one sentence per line."""
+    text = str(values.get("prompt") or "").strip() or last_infotext(studio)
+    return [*pasted(studio, values), "\n".join(read(studio, text)[1])]
 
 
 def last_infotext(studio: Studio) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
                 elem_id="pnginfo_infotext",
                 elem_classes=["prompt"],
             )
+            differs = gr.HTML("", elem_id="pnginfo_differs")
             with gr.Row(elem_classes=["tools"]):
                 send = gr.Button(label("page.png_info.to_txt2img"), elem_id="pnginfo_send_to_txt2img", min_width=100)
                 targets = {
@@ -57,11 +59,14 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
                 }
                 to_extras = gr.Button(label("page.png_info.to_extras"), elem_id="pnginfo_send_to_extras", min_width=100)
 
-    def read(path: str | None) -> str:
+    def read(path: str | None) -> tuple[str, str]:
+        """The text of the picture, and what of its models is missing here or not the same."""
         if not path:
-            return ""
-        metadata = read_metadata(told(studio, lambda: open_image(Path(path))))
-        return infotext_of(metadata) or i18n.say("notice.no_infotext", language_now(studio))
+            return "", ""
+        text = infotext_of(read_metadata(told(studio, lambda: open_image(Path(path)))))
+        if not text:
+            return i18n.say("notice.no_infotext", language_now(studio)), ""
+        return text, "".join(f'<p class="note">{escape(note)}</p>' for note in paste.read(studio, text)[1])
 
     def fill(fields: Fields, text: str, *values: Any) -> list[Any]:
         named = fields.named(values)
@@ -69,7 +74,7 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
             return list(values)
         return told(studio, lambda: list(paste.filled(studio, text, named).values()))
 
-    picture.change(read, picture, infotext, **private())
+    picture.change(read, picture, [infotext, differs], **private())
     fields = txt2img.fields
     send.click(partial(fill, fields), [infotext, *fields.inputs], fields.inputs, **private()).success(
         fn=None, js=script("openTxt2img"), **private()

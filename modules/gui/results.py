@@ -97,12 +97,13 @@ def bind_generation(
     bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), tab.everything, buttons, results, before)
     bind_draft(tab)
     _bind_prompts(studio, tab, top)
+    differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")
     top.paste.click(
-        lambda *values: told(studio, lambda: paste.pasted(studio, fields.named(values))),
+        lambda *values: told(studio, lambda: paste.pasted_with_notes(studio, fields.named(values))),
         fields.inputs,
-        fields.inputs,
+        [*fields.inputs, differs],
         **private(),
-    )
+    ).success(fn=None, js=script("tellNotes"), inputs=differs, **private())
 
 
 def bind_jobs(

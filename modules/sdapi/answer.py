@@ -81,4 +81,6 @@ def info_of(record: Mapping[str, Any], version: str, started: float) -> dict[str
         "clip_skip": settings["CLIP_stop_at_last_layers"],
         "is_using_inpainting_conditioning": bool(model.get("inpainting")),
         "version": version,
+        # Ours, and only if something could not be honoured: A1111 tells it on the page alone.
+        **({"comments": list(record["notes"])} if record.get("notes") else {}),
     }

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
+from modules.generation.resources import Resources
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio.cards import Cards
@@ -45,6 +46,9 @@ class Studio(Protocol):
 
     @property
     def styles(self) -> StyleBook: ...
+
+    @property
+    def resources(self) -> Resources: ...
 
     @property
     def jobs(self) -> Jobs: ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.hashes import HashCache
 from modules.conditioning.embeddings import Embedding, EmbeddingLibrary
+from modules.generation.resources import LocalResources
 from modules.networks.index import MetadataIndex
 from modules.networks.library import NetworkLibrary
 from modules.studio.flag_table import Flags
@@ -36,6 +37,21 @@ def loras_of(
 def hypernetworks_of(flags: Flags, list_hidden: Callable[[], bool] = lambda: True) -> NetworkLibrary:
     """The hypernetworks in the folder that the command line names."""
     return NetworkLibrary(flags.hypernetwork_folders, endings=(".pt",), list_hidden=list_hidden)
+
+
+def resources_of(studio: Studio, hashes: HashCache) -> LocalResources:
+    """What of a picture's models is here. Hashes that an earlier run computed are known."""
+
+    def lora_hash(path: Path) -> str | None:
+        return hashes.known(path, f"lora/{path.stem}", "content" if path.suffix == ".safetensors" else "file")
+
+    return LocalResources(
+        studio.library,
+        studio.loras,
+        studio.hypernetworks,
+        EmbeddingLibrary(studio.flags.embedding_folders).files,
+        lora_hash,
+    )
 
 
 def embedding_names(flags: Flags) -> list[str]:

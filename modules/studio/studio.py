@@ -14,6 +14,7 @@ from modules.control.library import ControlLibrary
 from modules.enhance.upscalers.files import UpscalerFiles
 from modules.networks.index import MetadataIndex
 from modules.networks.library import NetworkLibrary
+from modules.generation.resources import Resources
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio import listings
@@ -28,7 +29,7 @@ from modules.studio.memory_report import memory_report
 from modules.studio.model_folders import YAML as EXTRA_MODEL_PATHS
 from modules.studio.model_folders import more_folders
 from modules.studio.merge_run import run_extract, run_merge
-from modules.studio.network_lists import hypernetworks_of, loras_of
+from modules.studio.network_lists import hypernetworks_of, loras_of, resources_of
 from modules.studio.outputs import Outputs
 from modules.studio.picture_run import run_generation
 from modules.studio.settings_file import SettingsFile
@@ -61,6 +62,7 @@ class Studio:
         self.control_files: ControlLibrary = ControlLibrary(flags.control_folders)
         self.cards = Cards(self)
         self.uploads = Uploads(flags.cache_dir / "uploads", flags)
+        self.resources: Resources = resources_of(self, hashes)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modules.generation.always_on import SoftInpainting, asked, entries_of
 from modules.generation.describe import describe
 from modules.generation.infotext import parse
+from modules.generation.resources import Here
 from modules.generation.restore import Restored, number_of, overrides, restore
 from modules.generation.sampler_names import SAMPLER_ALIASES, SAMPLERS, SCHEDULES, SamplerNames
 from modules.settings.sections import SETTINGS
@@ -201,8 +202,8 @@ def test_overrides_are_those_of_a1111(parity: Path) -> None:
 
 
 def test_what_nobody_knows_is_kept() -> None:
-    text = f'p\n{LINE}, ADetailer model: face.pt, ADetailer prompt: "a, b", Version: v1.10.1'
-    assert restore(parse(text)).unknown == {"ADetailer model": "face.pt", "ADetailer prompt": "a, b"}
+    text = f'p\n{LINE}, Dynamo model: face.pt, Dynamo prompt: "a, b", Version: v1.10.1'
+    assert restore(parse(text)).unknown == {"Dynamo model": "face.pt", "Dynamo prompt": "a, b"}
 
 
 def test_fields_that_are_not_mentioned_stay() -> None:
@@ -223,14 +224,21 @@ def test_img2img_text_does_not_turn_hires_on() -> None:
 class Shelf:
     """Some things are here."""
 
-    def checkpoint(self, name: str, hash: str) -> str | None:
-        return "mini.safetensors [0123456789]" if "mini" in (name, hash) or hash == "0123456789" else None
+    def checkpoint(self, name: str, hash: str) -> Here | None:
+        return Here("mini.safetensors [0123456789]") if "mini" in (name, hash) or hash == "0123456789" else None
 
-    def vae(self, name: str) -> str | None:
-        return name if name == "good.vae" else None
+    def vae(self, name: str, hash: str) -> Here | None:
+        return Here(name) if name == "good.vae" else None
 
-    def lora(self, name: str, hash: str) -> str | None:
-        return {"111": "local", "": "plain" if name == "plain" else None}.get(hash)
+    def lora(self, name: str, hash: str) -> Here | None:
+        found = {"111": "local", "": "plain" if name == "plain" else None}.get(hash)
+        return Here(found) if found else None
+
+    def embedding(self, name: str, hash: str) -> Here | None:
+        return None
+
+    def hypernetwork(self, name: str) -> Here | None:
+        return None
 
 
 def test_missing_things_are_notes_and_change_nothing() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from modules.checkpoints.library import Library
+from modules.generation.resources import LocalResources
+from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
 from modules.studio.flags import parse_flags
@@ -67,6 +69,7 @@ class StandIn:
         self.models = self.folder / "models"
         self.models.mkdir(parents=True)
         self.library = Library([self.models], hashing=False)
+        self.resources = LocalResources(self.library, NetworkLibrary([]), NetworkLibrary([]))
         self.outputs = Outputs(self.folder / "outputs")
         self.outputs.root.mkdir(parents=True)
         self.styles = StyleBook(

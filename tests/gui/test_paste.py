@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
+from modules.checkpoints.library import Library
 from modules.generation.infotext import parse
+from modules.generation.resources import LocalResources
 from modules.gui import paste
 from modules.gui.paste import OVERRIDES, filled, overrides, overrides_of, to_values
+from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.terms.errors import BadRequest
@@ -78,9 +82,25 @@ def studio(tmp_path, **flags) -> SimpleNamespace:
     return SimpleNamespace(
         settings=Settings(),
         styles=StyleBook(),
+        resources=LocalResources(Library([]), NetworkLibrary([tmp_path]), NetworkLibrary([])),
         listing=lambda name: LISTS.get(name, []),
         flags=SimpleNamespace(data_dir=tmp_path, hide_ui_dir_config=False, **flags),
     )
+
+
+def test_renamed_networks_are_found_and_what_is_missing_is_told(tmp_path) -> None:
+    header = json.dumps({"__metadata__": {"sshs_model_hash": "a1b2c3d4e5f6" + "0" * 52}}).encode()
+    (tmp_path / "mine.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    text = f'<lora:theirs:0.5> <lora:lost:1> {CIVITAI}, Lora hashes: "theirs: a1b2c3d4e5f6"'
+    *values, notes = paste.pasted_with_notes(studio(tmp_path), {"prompt": text, "steps": 1})
+    assert values[0].startswith("<lora:mine:0.5> <lora:lost:1> masterpiece")
+    assert values[1] == 28
+    told = notes.split("\n")
+    assert sorted(line.split(" is not")[0] for line in told) == [
+        "The LoRA 'koreanDollLikeness_v10'",
+        "The LoRA 'lost'",
+        "The checkpoint 'chilloutmix' (fc2511737a)",
+    ]
 
 
 def test_fields_that_the_text_does_not_name_stay(tmp_path) -> None:

@@ -19,6 +19,7 @@ from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.control.library import ControlLibrary
 from modules.enhance.upscalers.files import UpscalerFiles
+from modules.generation.resources import LocalResources
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
@@ -52,6 +53,7 @@ class QueueStudio:
         self.hashes = HashCache()
         self.loras = loras_of(flags, self.hashes)
         self.hypernetworks = hypernetworks_of(flags)
+        self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
         self.control_files = ControlLibrary(flags.control_folders)
         self.cards = Cards(self)  # type: ignore[arg-type]
         self.uploads = Uploads(flags.cache_dir / "uploads", flags)

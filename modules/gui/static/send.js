@@ -10,6 +10,7 @@ export const handlers = {
     sentText: (tab, _, ...values) => [results.infotextOfSelected(tab), ...values],
     chosenPicture: (tab) => JSON.stringify(results.chosen(tab)),
     tellSaved: (sentence) => void toast(sentence, "info"),
+    tellNotes: (lines) => void (lines && lines.split("\n").forEach((line) => toast(line, "warning", 12))),
 };
 
 /** The value with the chosen picture of `tab` for the canvas of `target`, Extras or a mode of img2img, which opens. */
