@@ -101,11 +101,18 @@ def read(declared: Param, written: Any) -> Any:
             number = float(text)
         except ValueError:
             return None
-        whole = isinstance(declared.default, int) or getattr(declared.control, "integer", False)
-        return int(number) if whole else number
+        return int(number) if is_whole(declared) else number
     if isinstance(declared.control, Choice) and text in SAME:
         return None
     return text
+
+
+def is_whole(declared: Param) -> bool:
+    """Whether a knob's number has no fraction."""
+    control = declared.control
+    if isinstance(control, Slider):
+        return isinstance(declared.default, int) and float(control.step).is_integer()
+    return isinstance(control, Number) and control.integer
 
 
 def prompt_for(own: str, main: str, place: int) -> str | None:

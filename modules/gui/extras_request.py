@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from modules.gui.canvas import Painted
+from modules.gui.folders import check_folders_may_be_named
+from modules.gui.given import given
 from modules.gui.needs import Studio
-from modules.gui.request import given
 from modules.imaging.files import open_image
 from modules.imaging.metadata import texts_in
-from modules.terms.errors import BadRequest, Refused
+from modules.terms.errors import BadRequest
 from modules.terms.extras import (
     BY,
     TO,
@@ -79,12 +80,7 @@ def _picture(path: Path) -> ExtrasPicture:
 
 def _folders(studio: Studio, values: Mapping[str, Any]) -> dict[str, Any]:
     """The folders that the tab names. Whoever reaches the page could have any folder of this machine read."""
-    flags = studio.flags
-    if flags.hide_ui_dir_config or (flags.is_public and not flags.page_logins):
-        raise Refused(
-            "Folders of this machine cannot be named here: the studio is open to a network without a login. "
-            "Set --gradio-auth, or upload the pictures."
-        )
+    check_folders_may_be_named(studio)
     folder = str(values.get("input_folder") or "").strip()
     if not folder:
         raise BadRequest("Name the folder with the pictures first.")

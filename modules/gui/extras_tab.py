@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -17,6 +15,7 @@ from modules.gui.form import Tab
 from modules.gui.i18n import label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
+from modules.gui.open_tabs import open_tabs
 from modules.gui.results import JobButtons, bind_draft, bind_jobs, results_column
 from modules.gui.run import Runs
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, switched_accordion, tool_button
@@ -81,7 +80,7 @@ def _buttons() -> JobButtons:
 
 def _sources(studio: Studio, tab: Tab) -> gr.File:
     """Where the pictures come from; returns the component for several files."""
-    with _tabs("mode", tab.fields, SINGLE, elem_id=f"mode_{TAB}") as page:
+    with open_tabs("mode", tab.fields, SINGLE, elem_id=f"mode_{TAB}") as page:
         with page(SINGLE, "page.extras.single", f"{TAB}_single_tab"):
             tab.pictures.add(CANVAS, canvas(CANVAS, elem_id=f"{TAB}_image", height=CANVAS_HEIGHT))
         with page(BATCH, "page.extras.batch", f"{TAB}_batch_process_tab"):
@@ -137,7 +136,7 @@ def _upscaling(studio: Studio, fields: Fields, listing: Listing) -> None:
     def field(name: str, elem_id: str, **options: Any) -> Any:
         return param_field(fields, Upscaling, name, listing, part="upscaling", elem_id=f"{TAB}_{elem_id}", **options)
 
-    with _tabs("resize_tab", fields, "by", elem_id=f"{TAB}_resize_mode") as page:
+    with open_tabs("resize_tab", fields, "by", elem_id=f"{TAB}_resize_mode") as page:
         with page("by", "page.extras.scale_by", f"{TAB}_scale_by_tab"), gr.Row(elem_classes=["two"]):
             scale = field("scale", "upscaling_resize")
             field("max_side", "upscaling_max_side_length")
@@ -158,33 +157,3 @@ def _upscaling(studio: Studio, fields: Fields, listing: Listing) -> None:
         return gr.update() if factor is None else factor
 
     upscaler.input(own_factor, upscaler, scale, **private())
-
-
-Page = Callable[[str, str, str], gr.Tab]
-
-
-@contextmanager
-def _tabs(name: str, fields: Fields, first: str, *, elem_id: str) -> Iterator[Page]:
-    """Tabs of which one counts: the field `name` holds the id of the open one, and opens it when a draft sets it.
-
-    What it yields makes a tab of (id, words, element id).
-    """
-    open_one = gr.Textbox(first, visible="hidden", elem_id=f"{elem_id}_open")
-    fields.add(name, open_one)
-    pages: list[gr.Tab] = []
-
-    def page(id_: str, text: str, page_elem_id: str) -> gr.Tab:
-        pages.append(gr.Tab(label(text), id=id_, elem_id=page_elem_id))
-        return pages[-1]
-
-    with gr.Tabs(elem_id=elem_id, elem_classes=["modes"], selected=first) as tabs:
-        yield page
-    _bind_tabs(open_one, tabs, pages)
-
-
-def _bind_tabs(open_one: gr.Textbox, tabs: gr.Tabs, pages: Sequence[gr.Tab]) -> None:
-    for one in pages:
-        one.select(fn=None, js=f"() => {json.dumps(one.id)}", outputs=open_one, **private())
-    open_one.change(
-        fn=None, js="(open) => ({ __type__: 'update', selected: open })", inputs=open_one, outputs=tabs, **private()
-    )

@@ -20,8 +20,10 @@ from typing import Final
 import gradio as gr
 from gradio.i18n import I18nData
 
+from modules.generation.always_on import Outpainting, SoftInpainting
 from modules.settings.setting import Section, Setting
 from modules.terms.declare import Choice, Param, params_of
+from modules.terms.detail import DetailUnit
 from modules.terms.extras import (
     AutoCrop,
     Captioning,
@@ -38,7 +40,7 @@ LANGUAGES: Final = ("en", "zh-CN")
 FALLBACK: Final = "en"
 _FOLDER = Path(__file__).parent / "locale"
 _OWNERS = (
-    *(GenerationRequest, Hires, Refiner, Source, Mask),
+    *(GenerationRequest, Hires, Refiner, Source, Mask, DetailUnit, SoftInpainting, Outpainting),
     *(Upscaling, FaceRepair, SplitOversized, FocalCrop, AutoCrop, FlippedCopies, Captioning),
     *(MergeRequest, ExtractRequest),
 )

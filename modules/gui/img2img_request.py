@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from modules.gui.canvas import Painted
+from modules.gui.part_values import script_args
 from modules.gui.request import to_request
 from modules.terms.errors import BadRequest
 from modules.terms.request import GenerationRequest, Mask, Source
@@ -26,7 +28,7 @@ RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resiz
 MASK_MODES = ("Inpaint masked", "Inpaint not masked")
 MASKED_CONTENT = ("fill", "original", "latent noise", "latent nothing")
 AREAS = ("Whole picture", "Only masked")
-RESIZE_BY = "by"
+SIZE_BY_PICTURE = "by"
 
 
 def to_img2img_request(values: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> GenerationRequest:
@@ -39,20 +41,33 @@ def to_img2img_request(values: Mapping[str, Any], settings: Mapping[str, Any] | 
     picture, mask = picture_and_mask(mode, values)
     request = to_request({**values, "hires": False}, settings)
     width, height = request.width, request.height
-    if values.get("resize_tab") == RESIZE_BY:
+    if values.get("resize_tab") == SIZE_BY_PICTURE:
         width, height = scaled(picture.size, float(values.get("scale_by") or 1))
     strength = values.get("denoising_strength")
-    source = Source(
-        images=(picture,),
-        resize_mode=RESIZE_MODES.index(values.get("source.resize_mode") or RESIZE_MODES[0]),
-        mask=_mask(mask, values) if mask is not None else None,
-        image_cfg_scale=values.get("source.image_cfg_scale", 1.5),
-    )
+    source = replace(source_of((picture,), values), mask=mask_of(mask, values) if mask is not None else None)
     request = request.with_(
-        source=source, width=width, height=height, denoising_strength=0.75 if strength is None else float(strength)
+        scripts=scripts_for(values, masked=mask is not None),
+        source=source,
+        width=width,
+        height=height,
+        denoising_strength=0.75 if strength is None else float(strength),
     )
     request.check()
     return request
+
+
+def scripts_for(values: Mapping[str, Any], *, masked: bool) -> dict[str, tuple[Any, ...]]:
+    """The arguments of the built-in scripts by title; soft inpainting needs a mask."""
+    return {title: args for title, args in script_args(values).items() if masked or title != "Soft Inpainting"}
+
+
+def source_of(images: tuple[Image.Image, ...], values: Mapping[str, Any]) -> Source:
+    """How `images` are used, as the fields say."""
+    return Source(
+        images=images,
+        resize_mode=RESIZE_MODES.index(values.get("source.resize_mode") or RESIZE_MODES[0]),
+        image_cfg_scale=values.get("source.image_cfg_scale", 1.5),
+    )
 
 
 def picture_and_mask(mode: str, values: Mapping[str, Any]) -> tuple[Image.Image, Image.Image | None]:
@@ -100,7 +115,8 @@ def _inpaint_sketch(
     return Image.composite(sketch.filter(blur), original, mask.filter(blur)), mask
 
 
-def _mask(image: Image.Image, values: Mapping[str, Any]) -> Mask:
+def mask_of(image: Image.Image, values: Mapping[str, Any]) -> Mask:
+    """The mask in `image`, used as the fields say."""
     blur = int(_blur(values))
     padding = values.get("mask.padding")
     return Mask(

@@ -9,15 +9,20 @@ from typing import Any
 import gradio as gr
 
 from modules.gui import form, paste
+from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
+from modules.gui.detail_part import detail_part
 from modules.gui.form import Tab
 from modules.gui.i18n import label, param_key
 from modules.gui.img2img_request import AREAS, MASK_MODES, MASKED_CONTENT, RESIZE_MODES, to_img2img_request
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
+from modules.gui.part_values import SCRIPTS
 from modules.gui.prompt_row import prompt_row
 from modules.gui.results import bind_generation, results_column
+from modules.gui.script_part import script_part
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest, Mask, Source
 
 TAB = "img2img"
@@ -34,21 +39,29 @@ def build(studio: Studio) -> Tab:
     top = prompt_row(TAB, fields, listing)
     with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
         with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
-            _modes(studio, tab)
+            files = _modes(studio, tab)
             _settings(fields, listing)
         with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
             results = results_column(TAB)
 
-    def request_of(values: Mapping[str, Any]) -> GenerationRequest:
-        return to_img2img_request(values, paste.overrides_of(values, studio.settings))
+    def request_of(values: Mapping[str, Any]) -> GenerationRequest | PictureBatch:
+        settings = paste.overrides_of(values, studio.settings)
+        if values.get("mode") == "batch":
+            return to_picture_batch(studio, values, settings)
+        return to_img2img_request(values, settings)
 
-    everything = list(tab.everything.components)
-    bind_generation(studio, tab, top, results, request_of, before=script("readyImg2img", everything))
+    everything = [*tab.everything.components, FILES]
+    bind_generation(
+        studio, tab, top, results, request_of, before=script("readyImg2img", everything), more=Fields({FILES: files})
+    )
     return dataclasses.replace(tab, send=results.send)
 
 
-def _modes(studio: Studio, tab: Tab) -> None:
-    """The tabs of the modes. Which one is open is known to the page's script, which says so at Generate."""
+def _modes(studio: Studio, tab: Tab) -> gr.File:
+    """The tabs of the modes. Which one is open is known to the page's script, which says so at Generate.
+
+    Returns the component for the files of a batch.
+    """
     settings = studio.settings
     height = int(settings["img2img_editor_height"])
 
@@ -78,8 +91,11 @@ def _modes(studio: Studio, tab: Tab) -> None:
         with gr.Tab(label("page.mode.inpaint_upload"), id="inpaint_upload", elem_id="img2img_inpaint_upload_tab"):
             place("inpaint_base", "img_inpaint_base")
             place("inpaint_mask", "img_inpaint_mask", holds="mask")
+        with gr.Tab(label("page.mode.batch"), id="batch", elem_id="img2img_batch_tab"):
+            files = batch_mode(studio, tab.fields)
     _remember(modes, "mode")
     _copies(tab)
+    return files
 
 
 def _remember(tabs: gr.Tabs, which: str) -> None:
@@ -112,6 +128,9 @@ def _settings(fields: Fields, listing: Listing) -> None:
     form.sampling_row(TAB, fields, listing)
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         form.refiner_part(TAB, fields, listing)
+        detail_part(TAB, fields, listing)
+        for part in SCRIPTS:
+            script_part(fields, listing, part)
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions", "wide-size"]):
         with gr.Tabs(elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"]) as sizes:
             with gr.Tab(label("page.resize_to"), id="to", elem_id=f"{TAB}_tab_resize_to"):

@@ -13,10 +13,10 @@ from gradio.components import Component
 
 from modules.gui import i18n
 from modules.gui.form import Tab
+from modules.gui.given import given
 from modules.gui.i18n import label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
-from modules.gui.request import given
 from modules.gui.results import bind_draft
 from modules.gui.run import Runs, language_now, shown, told
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button

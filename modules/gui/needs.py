@@ -19,6 +19,7 @@ from modules.studio.jobs import Jobs
 from modules.studio.outputs import Place
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 
@@ -60,7 +61,9 @@ class Studio(Protocol):
     def engine_state(self) -> str: ...
 
     def submit(
-        self, request: GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest, kind: str = "txt2img"
+        self,
+        request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest,
+        kind: str = "txt2img",
     ) -> Job: ...
 
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...

@@ -14,12 +14,13 @@ from modules.generation.network_tags import with_local_networks
 from modules.generation.resources import what_differs
 from modules.gui import i18n
 from modules.gui.needs import Studio
+from modules.gui.part_values import detail_values, script_values
 from modules.gui.run import language_now
 from modules.settings.store import Settings
 from modules.settings.values import accepted
 from modules.terms.declare import Checkbox, Number, Param, Slider, params_of
 from modules.terms.errors import BadRequest
-from modules.terms.request import GenerationRequest, Hires, Refiner
+from modules.terms.request import GenerationRequest, Hires, Refiner, Source
 
 OVERRIDES = "override_settings"
 # Fields of inpainting, which speak as infotext does.
@@ -82,6 +83,9 @@ def to_values(parsed: Mapping[str, Any], samplers: Iterable[str], schedulers: It
         for name, param in params_of(owner).items():
             if param.infotext and param.infotext in parsed:
                 values[prefix + name] = cast(param, parsed[param.infotext])
+    image_cfg = params_of(Source)["image_cfg_scale"]
+    if image_cfg.infotext in parsed:
+        values["source.image_cfg_scale"] = cast(image_cfg, parsed[image_cfg.infotext])
     if "sampler" in values:
         name, schedule = split_sampler(values["sampler"], samplers, schedulers)
         values["sampler"] = name
@@ -94,6 +98,8 @@ def to_values(parsed: Mapping[str, Any], samplers: Iterable[str], schedulers: It
         if key in parsed:
             text = parsed[key]
             values[name] = _whole(text) if name in ("mask.blur", "mask.padding") else str(text)
+    values.update(detail_values(parsed))
+    values.update(script_values(parsed))
     if "Styles array" in parsed:
         values["styles"] = list(parsed["Styles array"])
     return values

@@ -17,6 +17,7 @@ from modules.gui.run import Runs, told
 from modules.gui.saving import save_from_gallery
 from modules.gui.tokens import counters_html
 from modules.gui.widgets import Fields, frame, private, script, tool_button
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 # Where a picture can go: the target -> its words and icon. A1111's element ids are "<tab>_send_to_<target>".
@@ -29,13 +30,14 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Results:
-    """The components that events of the tab are bound to; `send` by target."""
+    """The components that events of the tab are bound to; `send` by target. `upscale`: only below txt2img."""
 
     gallery: gr.Gallery
     save: gr.Button
     save_zip: gr.Button
     downloads: gr.File
     send: Mapping[str, gr.Button]
+    upscale: gr.Button | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,13 @@ def results_column(tab: str) -> Results:
             target: tool_button(words, elem_id=f"{tab}_send_to_{target}", icon=icon)
             for target, (words, icon) in TARGETS.items()
         }
+        upscale = tool_button("page.upscale", elem_id=f"{tab}_upscale", icon="sparkle") if tab == "txt2img" else None
     downloads = gr.File(
         visible=False, show_label=False, interactive=False, file_count="multiple", elem_id=f"download_files_{tab}"
     )
     frame(f'<div class="infotext" id="html_info_{tab}"></div>')
     frame(f'<div class="runlog" id="html_log_{tab}"></div>')
-    return Results(gallery, save, save_zip, downloads, send)
+    return Results(gallery, save, save_zip, downloads, send, upscale)
 
 
 def bind_generation(
@@ -85,16 +88,18 @@ def bind_generation(
     tab: Tab,
     top: PromptRow,
     results: Results,
-    request_of: Callable[[Mapping[str, Any]], GenerationRequest],
+    request_of: Callable[[Mapping[str, Any]], GenerationRequest | PictureBatch],
     before: str | None = None,
+    more: Fields | None = None,
 ) -> None:
     """The events that every generating tab has. `before`: the `js=` that readies the values when Generate is pressed.
 
-    It gets and returns the values of all fields and pictures.
+    It gets and returns the values of all fields and pictures, and of `more`, which are no part of a draft.
     """
     fields = tab.fields
+    asked = Fields({**tab.everything.components, **(more.components if more else {})})
     buttons = JobButtons(top.generate, top.interrupt, top.skip, top.cancel_waiting)
-    bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), tab.everything, buttons, results, before)
+    bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), asked, buttons, results, before)
     bind_draft(tab)
     _bind_prompts(studio, tab, top)
     differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")

@@ -21,6 +21,7 @@ from modules.gui.pictures import serve_in_place
 from modules.terms.errors import WebuiError
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 T = TypeVar("T")
@@ -55,7 +56,9 @@ class Runs:
         self,
         studio: Studio,
         kind: str,
-        to_request: Callable[[Mapping[str, Any]], GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest],
+        to_request: Callable[
+            [Mapping[str, Any]], GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest
+        ],
     ) -> None:
         self._studio = studio
         self._kind = kind

@@ -46,12 +46,9 @@ def save_from_gallery(studio: Studio, choice: str, *, as_zip: bool) -> tuple[lis
     Raises: BadRequest if there is nothing to save.
     """
     language = language_now(studio)
-    picked = json.loads(choice or "{}")
-    job = studio.jobs.get(str(picked.get("id") or "")) if picked.get("id") else None
-    record = job.result if job is not None and job.result else {}
     settings = studio.settings
-    shown = [image for image in record.get("images", ()) if image.get("kind") != "grid" or settings["return_grid"]]
-    images = chosen_of(shown, int(picked.get("index", 0)), settings)
+    record, shown, index = in_gallery(studio, choice)
+    images = chosen_of(shown, index, settings)
     there = [image for image in images if Path(image["path"]).is_file()]
     if not there:
         raise BadRequest(i18n.say("notice.nothing_to_save", language))
@@ -60,6 +57,16 @@ def save_from_gallery(studio: Studio, choice: str, *, as_zip: bool) -> tuple[lis
         append_log(_folder(studio, settings) / "log.csv", _row(record, there[0], paths[0]))
     files = [_zipped(studio, record, there[0], paths, settings)] if as_zip else paths
     return files, i18n.say("notice.saved", language, count=len(paths), folder=_folder(studio, settings))
+
+
+def in_gallery(studio: Studio, choice: str) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], int]:
+    """(the job's record, the pictures that the gallery shows of it, which of them is chosen); see `choice` above."""
+    picked = json.loads(choice or "{}")
+    job = studio.jobs.get(str(picked.get("id") or "")) if picked.get("id") else None
+    record = job.result if job is not None and job.result else {}
+    images = record.get("images", ())
+    shown = [image for image in images if image.get("kind") != "grid" or studio.settings["return_grid"]]
+    return record, shown, int(picked.get("index", 0))
 
 
 def chosen_of(images: Sequence[Mapping[str, Any]], index: int, settings: Settings) -> list[Mapping[str, Any]]:

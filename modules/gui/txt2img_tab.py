@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from modules.gui import form, paste
+from modules.gui.detail_part import detail_part
 from modules.gui.form import Tab
 from modules.gui.i18n import label
 from modules.gui.listing import listing_of
@@ -16,6 +17,7 @@ from modules.gui.needs import Studio
 from modules.gui.prompt_row import prompt_row
 from modules.gui.request import to_request
 from modules.gui.results import bind_generation, results_column
+from modules.gui.upscale_button import bind_upscale
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, switched_accordion
 from modules.terms.request import GenerationRequest, Hires
 
@@ -38,6 +40,8 @@ def build(studio: Studio) -> Tab:
         return to_request(values, paste.overrides_of(values, studio.settings))
 
     bind_generation(studio, tab, top, results, request_of)
+    if results.upscale is not None:
+        bind_upscale(studio, tab, results.upscale)
     size = [fields.components[name] for name in ("width", "height", "hires.scale", "hires.resize_x", "hires.resize_y")]
     gr.on(
         form.changes([*size, fields.components["hires"]]),
@@ -54,6 +58,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         _hires(fields, listing)
         form.refiner_part(TAB, fields, listing)
+        detail_part(TAB, fields, listing)
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions"]):
         form.size_columns(TAB, fields, listing)
         form.batch_column(TAB, fields, listing)

@@ -7,10 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from modules.generation.detail_texts import SAME
+from modules.generation.detail_texts import SAME, is_whole
 from modules.generation.sampler_names import SamplerNames
 from modules.sdapi.needs import Studio
-from modules.terms.declare import Number, Slider, params_of
+from modules.terms.declare import params_of
 from modules.terms.detail import NONE, DetailPass, DetailUnit
 from modules.terms.errors import BadRequest
 from modules.terms.registry import nearest
@@ -108,19 +108,13 @@ def read_unit(given: Mapping[str, Any], number: int) -> DetailUnit:
         )
     for name, value in values.items():
         param = declared[name]
-        values[name] = value = whole(value) if _wants_whole(param.default, param.control) else value
+        values[name] = value = whole(value) if is_whole(param) else value
         if name in ("prompt", "negative_prompt", "classes") and not isinstance(value, str):
             raise BadRequest(f"ADetailer unit {number}: {param.key} must be text.")
         wrong = param.control.check(value)
         if wrong:
             raise BadRequest(f"ADetailer unit {number}: {param.key} is {value!r}, but {wrong}.")
     return DetailUnit(**values)
-
-
-def _wants_whole(default: Any, control: Any) -> bool:
-    return isinstance(control, (Slider, Number)) and (
-        (isinstance(default, int) and not isinstance(default, bool)) or bool(getattr(control, "integer", False))
-    )
 
 
 def whole(value: Any) -> Any:

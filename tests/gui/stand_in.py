@@ -26,10 +26,12 @@ from modules.studio.outputs import Outputs as RealOutputs
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
+from modules.terms.picture_batch import PictureBatch
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
 
 LISTS: dict[str, list[str]] = {
+    "detectors": ["face", "person"],
     "checkpoints": ["atelier-mini.safetensors [0123456789]"],
     "samplers": ["DPM++ 2M", "Euler a", "Euler"],
     "schedulers": ["Automatic", "Karras", "Exponential"],
@@ -80,6 +82,7 @@ class StandIn:
         self.gate.set()
         self.drawn: list[GenerationRequest] = []
         self.asked: list[ExtrasRequest] = []
+        self.batches: list[PictureBatch] = []
         self.merged: list[MergeRequest | ExtractRequest] = []
         self.jobs = Jobs(self.folder / "jobs", self._run)
         self.jobs.start()
@@ -104,7 +107,7 @@ class StandIn:
         self.settings = before.with_flat(values)
         return tuple(self.settings.changed_since(before))
 
-    def submit(self, request: GenerationRequest | ExtrasRequest, kind: str = "txt2img", **_: Any) -> Job:
+    def submit(self, request: GenerationRequest | ExtrasRequest | PictureBatch, kind: str = "txt2img", **_: Any) -> Job:
         request.check()
         if self.refused:
             raise BadRequest(self.refused)
@@ -113,6 +116,9 @@ class StandIn:
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
         if isinstance(job.request, ExtrasRequest):
             return self._enlarged(job.request)
+        if isinstance(job.request, PictureBatch):
+            self.batches.append(job.request)
+            return self._saved(job.request.request, 1, False)
         if isinstance(job.request, (MergeRequest, ExtractRequest)):
             return self._merged(job.request, watch)
         request: GenerationRequest = job.request

@@ -8,6 +8,7 @@ import { canvasValue } from "./upload.js";
 export const handlers = {
     sendPicture,
     sentText: (tab, _, ...values) => [results.infotextOfSelected(tab), ...values],
+    chosenAnd: (tab, _, ...values) => [JSON.stringify(results.chosen(tab)), ...values],
     chosenPicture: (tab) => JSON.stringify(results.chosen(tab)),
     tellSaved: (sentence) => void toast(sentence, "info"),
     tellNotes: (lines) => void (lines && lines.split("\n").forEach((line) => toast(line, "warning", 12))),
