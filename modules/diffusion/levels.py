@@ -91,7 +91,7 @@ class NoiseLevels:
             sigmas=self.sigmas[kept],
             timesteps=self.timesteps[kept],
             alphas_cumprod=self.alphas_cumprod[kept],
-            log_sigmas=self.log_sigmas[kept],
+            log_sigmas=self.log_sigmas[kept].contiguous(),
         )
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -138,6 +138,16 @@ class NoiseLevels:
         """
         nearest = int((self.sigmas.to(sigma.device) - sigma.max()).abs().argmin())
         return (len(self) - 1 - nearest) / len(self)
+
+
+# Pure noise has no signal whose size could be kept; this much is as good as pure.
+HIGHEST_SHARE = 0.9999
+
+
+def sigma_of(share: Tensor) -> Tensor:
+    """The noise beside a signal of full size that a share of noise (0 to 1) is."""
+    share = share.clamp(max=HIGHEST_SHARE)
+    return share / (1 - share)
 
 
 class FlowLevels(NoiseLevels):

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from modules.diffusion.levels import NoiseLevels
+from modules.diffusion.levels import FlowLevels, NoiseLevels, sigma_of
 
 Need = Literal["levels", "rho", "beta", "table"]
 AUTOMATIC = "Automatic"
@@ -21,6 +21,7 @@ class Schedule:
 
     `build(steps, sigma_min, sigma_max, **needs)` returns a falling float32 tensor on the CPU, the last sigma included
     (usually 0). Automatic stands for the sampler's own choice; where it has none, for the model's levels.
+    absolute: its numbers are noise beside a signal of full size, whatever the bounds are; flow models count shares.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Schedule:
     other_names: tuple[str, ...] = ()
     default_rho: float | None = None
     needs: frozenset[Need] = frozenset()
+    absolute: bool = False
 
     @property
     def name(self) -> str:
@@ -45,11 +47,12 @@ def schedule(
     *other_names: str,
     default_rho: float | None = None,
     needs: tuple[Need, ...] = (),
+    absolute: bool = False,
 ) -> Callable[[Callable[..., Tensor]], Schedule]:
     """Makes the function below it a `Schedule`. `needs` names the arguments it takes beyond the bounds."""
 
     def named(build: Callable[..., Tensor]) -> Schedule:
-        return Schedule(label, key, build, other_names, default_rho, frozenset(needs))
+        return Schedule(label, key, build, other_names, default_rho, frozenset(needs), absolute)
 
     return named
 
@@ -85,7 +88,8 @@ def sigmas_for(
     """
     if chosen.label == AUTOMATIC:
         return chosen.build(steps, levels.sigma_min, levels.sigma_max, levels=levels), {}
-    low, high = (0.1, 10.0) if settings.old_karras_sigmas else (levels.sigma_min, levels.sigma_max)
+    old = settings.old_karras_sigmas and not isinstance(levels, FlowLevels)
+    low, high = (0.1, 10.0) if old else (levels.sigma_min, levels.sigma_max)
     recorded: dict[str, object] = {}
     if settings.sigma_min not in (0, levels.sigma_min):
         low = recorded["Schedule min sigma"] = settings.sigma_min
@@ -101,4 +105,14 @@ def sigmas_for(
     if "beta" in chosen.needs:
         extra["alpha"] = recorded["Beta schedule alpha"] = settings.beta_alpha
         extra["beta"] = recorded["Beta schedule beta"] = settings.beta_beta
-    return chosen.build(steps, low, high, **extra), recorded
+    if not isinstance(levels, FlowLevels):
+        return chosen.build(steps, low, high, **extra), recorded
+    if chosen.absolute:
+        low, high = sigma_of(torch.tensor([low, high])).tolist()
+        built = chosen.build(steps, low, high, **extra)
+        built = built / (1 + built)
+    else:
+        built = chosen.build(steps, low, high, **extra)
+    if "Schedule max sigma" not in recorded:
+        built[0] = levels.sigma_max  # what a flow model begins with is nothing but noise
+    return built, recorded

@@ -106,6 +106,7 @@ class Sampler:
     default_eta: instead of the setting's, where the request names none.
     guidance_multiplier: times the CFG scale; CFG++ samplers take a scale of about 0 to 1.
     trained_levels: how many levels of the table it knows (distilled models), None: all.
+    renoises: it adds noise on the way, whatever the options are.
     """
 
     name: str
@@ -122,6 +123,13 @@ class Sampler:
     default_eta: float | None = None
     guidance_multiplier: float = 1.0
     trained_levels: int | None = None
+    renoises: bool = False
+
+    def adds_noise(self, options: SamplerOptions) -> bool:
+        """Whether it is more than a solver of the ODE: it adds noise, or goes on from the noise of another guess."""
+        eta = "eta" in self.accepts and options.eta > 0
+        churn = "s_churn" in self.accepts and options.s_churn > 0
+        return self.renoises or self.brownian or eta or churn or self.guidance_multiplier != 1
 
     def levels(self, levels: NoiseLevels) -> NoiseLevels:
         """The part of the model's noise levels that schedules may choose from."""
@@ -142,6 +150,7 @@ def sampler(
     default_eta: float | None = None,
     guidance_multiplier: float = 1.0,
     trained_levels: int | None = None,
+    renoises: bool = False,
 ) -> Callable[[Walk], Sampler]:
     """Makes the function below it a `Sampler`; the arguments are its fields."""
 
@@ -161,6 +170,7 @@ def sampler(
             default_eta=default_eta,
             guidance_multiplier=guidance_multiplier,
             trained_levels=trained_levels,
+            renoises=renoises,
         )
 
     return named

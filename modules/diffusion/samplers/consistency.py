@@ -15,7 +15,7 @@ SIGMA_DATA = 0.5
 TIMESTEP_SCALING = 10.0
 
 
-@sampler("LCM", "k_lcm", trained_levels=LCM_LEVELS)
+@sampler("LCM", "k_lcm", trained_levels=LCM_LEVELS, renoises=True)
 def lcm(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:

@@ -10,7 +10,7 @@ from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.walk import OnStep, SamplerOptions, StepInfo, StepNoise, at, on_cpu, sampler
 
 
-@sampler("DDPM", "ddpm", "k_ddpm", accepts=("s_noise",), uses_ensd=True)
+@sampler("DDPM", "ddpm", "k_ddpm", accepts=("s_noise",), uses_ensd=True, renoises=True)
 def ddpm(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:

@@ -34,7 +34,7 @@ def restart_levels(levels: list[float]) -> list[tuple[float, float]]:
     return walked
 
 
-@sampler("Restart", "restart", default_schedule="karras", second_order=True)
+@sampler("Restart", "restart", default_schedule="karras", second_order=True, renoises=True)
 def restart(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, *, noise: StepNoise, on_step: OnStep, options: SamplerOptions
 ) -> Tensor:

@@ -52,25 +52,25 @@ def stretched(table: tuple[float, ...], steps: int) -> Tensor:
     return ending_in_zero(between.exp().flip(0).float())
 
 
-@schedule("Align Your Steps", "align_your_steps", needs=("table",))
+@schedule("Align Your Steps", "align_your_steps", needs=("table",), absolute=True)
 def align_your_steps(steps: int, sigma_min: float, sigma_max: float, table: Table = "sd1") -> Tensor:
     """Source: Sabour et al. (2024), arXiv:2404.14507. Shape (steps + 1,). The bounds are not looked at."""
     return stretched(AYS[table], steps)
 
 
-@schedule("Align Your Steps GITS", "align_your_steps_GITS", "AYS GITS", needs=("table",))
+@schedule("Align Your Steps GITS", "align_your_steps_GITS", "AYS GITS", needs=("table",), absolute=True)
 def align_your_steps_gits(steps: int, sigma_min: float, sigma_max: float, table: Table = "sd1") -> Tensor:
     """Source: Chen et al. (2024), arXiv:2405.11326. Shape (steps + 1,). The bounds are not looked at."""
     return stretched(GITS[table], steps)
 
 
-@schedule("Align Your Steps 11", "align_your_steps_11", "AYS 11", needs=("table",))
+@schedule("Align Your Steps 11", "align_your_steps_11", "AYS 11", needs=("table",), absolute=True)
 def align_your_steps_11(steps: int, sigma_min: float, sigma_max: float, table: Table = "sd1") -> Tensor:
     """The 11-value table under the name that Forge gives it. Shape (steps + 1,)."""
     return stretched(AYS[table], steps)
 
 
-@schedule("Align Your Steps 32", "align_your_steps_32", "AYS 32", needs=("table",))
+@schedule("Align Your Steps 32", "align_your_steps_32", "AYS 32", needs=("table",), absolute=True)
 def align_your_steps_32(steps: int, sigma_min: float, sigma_max: float, table: Table = "sd1") -> Tensor:
     """The 32-value table. Shape (steps + 1,)."""
     return stretched(AYS_32[table], steps)

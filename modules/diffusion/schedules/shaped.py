@@ -51,7 +51,7 @@ def linear_quadratic(steps: int, sigma_min: float, sigma_max: float, threshold: 
     return ending_in_zero((1 - torch.tensor(done, dtype=torch.float64)) * sigma_max)
 
 
-@schedule("Laplace", "laplace")
+@schedule("Laplace", "laplace", absolute=True)
 def laplace(steps: int, sigma_min: float, sigma_max: float, centre: float = 0.0, width: float = 0.5) -> Tensor:
     """Noise levels at even quantiles of a Laplace distribution of log(sigma), within the bounds, then 0.
 
