@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.components import Component, Piece, as_matrix, need_shape, numbered, pieces_under
 from modules.checkpoints.files import Header
+from modules.checkpoints.other_vaes import frame_vae, patched_vae
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -31,7 +32,18 @@ def find_prefix(header: Header) -> str | None:
 
 
 def vae_component(header: Header) -> Component[AutoencoderKL] | None:
-    """The VAE in this file, whichever way it is spelt; None if it has none. Raises: UnknownFile if it is incomplete."""
+    """The VAE in this file, whichever way it is spelt; None if it has none. Raises: UnknownFile if it is incomplete.
+
+    Autoencoders of another kind (Qwen-Image, FLUX.2) come with the face of diffusers' AutoencoderKL.
+    """
+    framed = frame_vae(header)
+    if framed is not None:
+        return framed
+    plain = _plain_vae(header)
+    return None if plain is None else patched_vae(header, plain)
+
+
+def _plain_vae(header: Header) -> Component[AutoencoderKL] | None:
     for home in ("", INNER_PREFIX):
         if f"{home}decoder.up_blocks.0.resnets.0.conv1.weight" in header:
             return _diffusers_vae(header, home)

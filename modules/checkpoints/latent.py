@@ -107,3 +107,6 @@ FLUX_LATENT = LatentFormat(
     ),
     rgb_bias=(-0.0329, -0.0718, -0.0851),
 )  # fmt: skip
+# Their autoencoders know mean and spread of each channel themselves (wrapped_vae.py).
+QWEN_LATENT = LatentFormat(channels=16, scale=1.0)
+FLUX2_LATENT = LatentFormat(channels=128, scale=1.0, downscale=16)

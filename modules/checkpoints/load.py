@@ -325,7 +325,7 @@ def _converted(view: Tensor, dtype: torch.dtype, device: torch.device, channels_
 
 
 def _fill_buffers(network: nn.Module, device: torch.device) -> None:
-    """Values for the buffers that no file holds: positions count from 0.
+    """Values for the buffers that no file holds: positions count from 0. Others that were computed go to `device`.
 
     Raises: UnknownFile if another buffer or weight was left without a value.
     """
@@ -334,6 +334,8 @@ def _fill_buffers(network: nn.Module, device: torch.device) -> None:
             if buffer.is_meta and name == "position_ids":
                 positions = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)
                 module.register_buffer(name, positions, persistent=False)
+            elif not buffer.is_meta and buffer.device != device:
+                module._buffers[name] = buffer.to(device)
     empty = [name for name, value in (*network.named_parameters(), *network.named_buffers()) if value.is_meta]
     if empty:
         raise UnknownFile(f"The file gives no values for {', '.join(empty[:3])} ({len(empty)} in all).")

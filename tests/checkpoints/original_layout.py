@@ -178,7 +178,7 @@ def vae_tensors(vae: AutoencoderKL, prefix: str = "first_stage_model.") -> dict[
 
 def vae_key(key: str, levels: int) -> str:
     parts = key.split(".")
-    if parts[0] in ("quant_conv", "post_quant_conv"):
+    if parts[0] in ("quant_conv", "post_quant_conv", "bn"):
         return key
     half, rest = parts[0], parts[1:]
     if rest[0] in ("conv_in", "conv_out"):

@@ -150,14 +150,14 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 def ask(network: nn.Module, question: Question) -> Tensor:
     """The velocity. The network counts time from noise to picture and answers with the opposite direction."""
-    (output,) = network(
+    velocity: Tensor = network(
         hidden_states=question.x,
         timestep=1 - question.timestep.to(question.x) / 1000,
         encoder_hidden_states=question.cross,
         encoder_attention_mask=question.cross.abs().sum(dim=-1) > 0,
         return_dict=False,
-    )
-    return -output
+    )[0]
+    return -velocity
 
 
 def recognise(header: Header) -> bool:

@@ -95,8 +95,8 @@ def _respell(names: Respelling) -> None:
     names.module("x_embedder", "all_x_embedder.2-1")
     for layer in ("linear", "adaLN_modulation.1"):
         names.module(f"final_layer.{layer}", f"all_final_layer.2-1.{layer}")
-    for same in ("t_embedder.mlp.0", "t_embedder.mlp.2", "cap_embedder.0", "cap_embedder.1"):
-        names.module(same, same)
+    for layer in ("t_embedder.mlp.0", "t_embedder.mlp.2", "cap_embedder.0", "cap_embedder.1"):
+        names.module(layer, layer)
     for blocks in ("layers", "noise_refiner", "context_refiner"):
         for number in range(names.count(f"{blocks}.")):
             block = f"{blocks}.{number}"
