@@ -3,8 +3,9 @@ can be read again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,7 @@ import torch
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.components import Component, Piece
-from modules.checkpoints.files import StateDict, kind_of, open_tensors
+from modules.checkpoints.files import Header, StateDict, kind_of, open_tensors, read_header
 from modules.networks.names import Part
 from modules.terms.errors import WebuiError
 
@@ -64,50 +65,67 @@ class PartsOf:
         modules = (bundle.unet, *(clip.model for clip in bundle.clips))
         known = self._known.get(bundle.unet)
         if known is None:
-            state = _opened(bundle)
-            components = (bundle.blueprint.unet, *(text.component for text in bundle.blueprint.text))
-            numbers = (0, *(NUMBERS.get(clip.name, place) for place, clip in enumerate(bundle.clips, 1)))
-            known = self._known[bundle.unet] = tuple(
-                _Known(
-                    number,
-                    as_wrapped(module, originals_of(component, state)),
-                    None if state is None else FileSource(state, component.pieces),
-                )
-                for number, module, component in zip(numbers, modules, components, strict=True)
-            )
+            known = self._known[bundle.unet] = tuple(_looked_up(bundle, modules))
         return tuple(
             Part(one.number, module, one.originals, one.source) for one, module in zip(known, modules, strict=True)
         )
 
 
-def _opened(bundle: ModelBundle) -> StateDict | None:
-    """The tensors of the model's file; None unless it is surely the file that was loaded, and can be mapped."""
-    path = bundle.info.path
+def _looked_up(bundle: ModelBundle, modules: Sequence[nn.Module]) -> Iterator[_Known]:
+    components = (bundle.blueprint.unet, *(text.component for text in bundle.blueprint.text))
+    stamps = (None, *(clip.identity for clip in bundle.clips))
+    numbers = (0, *(NUMBERS.get(clip.name, place) for place, clip in enumerate(bundle.clips, 1)))
+    paths = [component.source or bundle.info.path for component in components]
+    for number, module, component, path in zip(numbers, modules, components, paths, strict=True):
+        loaded_as = [stamp for stamp, other in zip(stamps, paths, strict=True) if stamp and other == path]
+        header, state = _opened(path, loaded_as)
+        if state is not None and not loaded_as and not _same_numbers(module, component, state):
+            state = None
+        source = None if state is None else FileSource(state, component.pieces)
+        yield _Known(number, as_wrapped(module, originals_of(component, header)), source)
+
+
+def _opened(path: Path, loaded_as: Sequence[object]) -> tuple[Header | None, StateDict | None]:
+    """The header of a model's file, and its tensors if it can be mapped and is the file that was loaded.
+
+    loaded_as: identities of encoders that were loaded from it; they carry its stamp as it was then.
+    """
     try:
         if kind_of(path) != "safetensors":
-            return None
+            return read_header(path), None
         before = path.stat()
         state = open_tensors(path)
         after = path.stat()
     except (OSError, WebuiError):
-        return None
-    # Encoders carry the stamp of the file as it was when they were loaded.
+        return None, None
     stamp = (str(path), after.st_mtime_ns, after.st_size)
-    loaded = all(isinstance(clip.identity, tuple) and clip.identity[:3] == stamp for clip in bundle.clips)
+    loaded = all(isinstance(identity, tuple) and identity[:3] == stamp for identity in loaded_as)
     same = (before.st_mtime_ns, before.st_size, before.st_ino) == (after.st_mtime_ns, after.st_size, after.st_ino)
-    return state if loaded and same and bundle.clips else None
+    return state.header, state if loaded and same else None
 
 
-def originals_of(component: Component[Any], state: StateDict | None) -> Originals:
+def _same_numbers(module: nn.Module, component: Component[Any], state: StateDict) -> bool:
+    """Whether some of the module's weights are those of the file: it may have been replaced since it was loaded."""
+    weights = {key: value for key, value in module.named_parameters() if key in component.pieces}
+    small = sorted(weights, key=lambda key: (weights[key].numel(), key))[: len(weights) // 2 + 1]
+    return bool(small) and all(
+        torch.equal(
+            component.pieces[key].view(state[component.pieces[key].key]).to(weights[key].dtype), weights[key].cpu()
+        )
+        for key in {small[0], small[len(small) // 2], small[-1]}
+    )
+
+
+def originals_of(component: Component[Any], header: Header | None) -> Originals:
     """Names in the original code -> names here; several names where the original keeps their rows in one matrix."""
     names: Originals = dict(component.modules)
     prefix = _prefix(component)
-    if state is None or prefix is None:
+    if header is None or prefix is None:
         return names
     shared: dict[str, list[tuple[int, str]]] = {}
     for key, piece in component.pieces.items():
-        if key.endswith(".weight") and piece.key.endswith(ENDS) and piece.key in state.header:
-            first = _first_row(piece, state.header.tensors[piece.key].shape)
+        if key.endswith(".weight") and piece.key.endswith(ENDS) and piece.key in header:
+            first = _first_row(piece, header.tensors[piece.key].shape)
             if first is not None:
                 shared.setdefault(piece.key, []).append((first, key.removesuffix(".weight")))
     for key, places in shared.items():

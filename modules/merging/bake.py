@@ -55,7 +55,7 @@ def model_parts(state: StateDict) -> tuple[tuple[Part, Component[Any]], ...]:
     for number, component in ((0, blueprint.unet), *texts):
         with torch.device("meta"):
             module = component.build(component.config)
-        found.append((Part(number, module, as_wrapped(module, originals_of(component, state))), component))
+        found.append((Part(number, module, as_wrapped(module, originals_of(component, state.header))), component))
     return tuple(found)
 
 

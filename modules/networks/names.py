@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from modules.networks.transformer_names import originals_of_paths
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -94,6 +96,8 @@ class ModuleNames:
     def find(self, group: str) -> tuple[Place, ...]:
         """Where the deltas of `group` go, in the order of their rows; empty if no module has that name."""
         number, rest = self._part_of(group)
+        if number == 2 and 2 not in self._numbers:
+            number = 3  # FLUX's second encoder is T5, for diffusers and OneTrainer
         flat = rest.replace(".", "_")
         if number:
             flat = _unwrapped(flat)
@@ -108,7 +112,8 @@ class ModuleNames:
         return 0, group
 
     def _add(self, part: Part) -> None:
-        by_path = {path: original for original, path in part.originals.items() if isinstance(path, str)}
+        originals = {**_known_by_paths(part), **part.originals}
+        by_path = {path: original for original, path in originals.items() if isinstance(path, str)}
         places: dict[str, Place] = {}
         for path, module in part.module.named_modules():
             shape = shape_of(module)
@@ -122,7 +127,7 @@ class ModuleNames:
                 self._name(part, original, (place,))
                 if original.endswith("linear2"):
                     self._name(part, f"{original}.attention", (replace(place, attention_only=True),))
-        for name, paths in part.originals.items():
+        for name, paths in originals.items():
             if isinstance(paths, tuple) and all(path in places for path in paths):
                 self._name_joined(part, name, [places[path] for path in paths])
 
@@ -143,6 +148,11 @@ class ModuleNames:
         self._places.setdefault((part.number, flat), places)
         if flat.endswith("_to_out_0"):  # old diffusers names the layer, not its place in a list
             self._places.setdefault((part.number, flat.removesuffix("_0")), places)
+
+
+def _known_by_paths(part: Part) -> Mapping[str, str | tuple[str, ...]]:
+    """Original names that need no file, for the denoising networks that are transformers."""
+    return {} if part.number else originals_of_paths(path for path, _ in part.module.named_modules())
 
 
 def _unwrapped(flat: str) -> str:
