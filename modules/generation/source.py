@@ -92,7 +92,8 @@ def prepare_source(session: Session, source: Source) -> Prepared:
         latents = interpolate(latents, size=size, mode="bilinear")
     paint = None
     if region is not None and source.mask is not None:
-        shares = latent_mask(region.mask, latents.shape[-1], latents.shape[-2], soft=not source.mask.round)
+        mask = region.mask if source.mask.latent is None else source.mask.latent
+        shares = latent_mask(mask, latents.shape[-1], latents.shape[-2], soft=not source.mask.round)
         paint = torch.from_numpy(shares)[None, None].to(latents)
         latents = _blank(session, latents, paint, source.mask.fill)
     multiplier = source.initial_noise_multiplier

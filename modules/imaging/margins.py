@@ -52,7 +52,7 @@ def widened(image: Image.Image, margins: Margins, seed: int = 0) -> Image.Image:
     mirrored = np.pad(inner, pads, mode="symmetric")
     away = distance_outside(image.size, margins)
     reach = max(1, margins.left, margins.top, margins.right, margins.bottom)
-    far = smooth_step(away / reach)[..., None]
+    far = smooth_step(away / np.float32(reach))[..., None]
     blurred = np.asarray(Image.fromarray(mirrored).filter(ImageFilter.GaussianBlur(reach / 4)), np.float32)
     texture = texture_like(image, (mirrored.shape[1], mirrored.shape[0]), seed)
     sheet = (mirrored * (1 - far) + (blurred + texture) * far).clip(0, 255).round().astype(np.uint8)
@@ -96,7 +96,7 @@ def seam(size: tuple[int, int], margins: Margins, blend: int) -> Image.Image:
     ):
         if pixels:
             inside = np.minimum(inside, depth)
-    grey = 1 - smooth_step(inside / blend) if blend else np.zeros_like(inside)
+    grey = 1 - smooth_step(inside / np.float32(blend)) if blend else np.zeros_like(inside)
     sheet = np.full(margins.around(size)[::-1], 255, np.uint8)
     left, top, right, bottom = margins.box(size)
     sheet[top:bottom, left:right] = (grey * 255).round().astype(np.uint8)

@@ -21,7 +21,10 @@ MAX_PIXELS_IN_BATCH = 1 << 28
 
 @dataclass(frozen=True)
 class Mask:
-    """Which part of the source is repainted. `image` is mode L; white is repainted. Source: spec/sampling.md §8."""
+    """Which part of the source is repainted. `image` is mode L; white is repainted. Source: spec/sampling.md §8.
+
+    latent: another mask for the latents, of the size that is drawn; None: `image` as it is applied.
+    """
 
     image: Image
     blur_x: int = 4
@@ -37,6 +40,7 @@ class Mask:
         infotext="Masked area padding",
     )
     round: bool = True
+    latent: Image | None = None
 
 
 @dataclass(frozen=True)
