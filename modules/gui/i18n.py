@@ -6,7 +6,7 @@ they are declared where the knob is (`terms/request.py`, `settings/`), and their
   page.*                 fixed labels, hints and buttons          param.<Owner>.<field>        a knob of a request
   script.*               what the page's scripts say              setting.<key>[.help]         a setting
   notice.*               what the server answers to the page      section.<label>, category.<id>  headings of settings
-  choice.<value>         one choice of a closed list
+  choice.<value>         one choice of a closed list      control.*                      the ControlNet panel
 """
 
 from __future__ import annotations

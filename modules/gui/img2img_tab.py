@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from modules.gui import form, paste
+from modules.gui import control_panel, form, paste
 from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
 from modules.gui.detail_part import detail_part
@@ -151,6 +151,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
         )
     param_field(fields, Source, "image_cfg_scale", listing, part="source", elem_id=f"{TAB}_image_cfg_scale")
     form.seed_rows(TAB, fields, listing)
+    control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
 
 

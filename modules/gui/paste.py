@@ -12,7 +12,8 @@ from typing import Any
 from modules.generation.infotext import parse
 from modules.generation.network_tags import with_local_networks
 from modules.generation.resources import what_differs
-from modules.gui import i18n
+from modules.gui import control_values, i18n
+from modules.gui.control_values import CONTROLS
 from modules.gui.needs import Studio
 from modules.gui.part_values import detail_values, script_values
 from modules.gui.run import language_now
@@ -51,6 +52,7 @@ def filled(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, An
     parsed, _ = read(studio, text)
     new = to_values(parsed, studio.listing("samplers"), studio.listing("schedulers"))
     new[OVERRIDES] = list(overrides(parsed, studio.settings))
+    new[CONTROLS] = control_values.pasted(parsed, values.get(CONTROLS))
     return {name: new.get(name, old) for name, old in values.items()}
 
 

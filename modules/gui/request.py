@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from modules.gui.control_values import CONTROLS, units_of
 from modules.gui.given import given
 from modules.gui.part_values import detail_of
 from modules.terms.request import GenerationRequest, Hires, Refiner
@@ -27,6 +28,7 @@ def to_request(values: Mapping[str, Any], settings: Mapping[str, Any] | None = N
         hires=Hires(**given(Hires, values, "hires.")) if values.get("hires") else None,
         refiner=Refiner(**given(Refiner, values, "refiner.")) if _has_refiner(values) else None,
         detail=detail_of(values),
+        controls=units_of(values.get(CONTROLS)),
         settings=dict(settings or {}),
     )
     request.check()

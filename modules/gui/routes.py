@@ -10,10 +10,13 @@ from typing import Annotated, Any
 from fastapi import Body, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from gradio import utils
+from gradio.exceptions import Error
 from starlette.responses import Response as PlainResponse
 from starlette.types import Scope
 
-from modules.gui import i18n, settings_tab
+from modules.gui import control_panel, control_values, i18n, settings_tab
+from modules.gui.guard import refuse_forged
 from modules.gui.listing import listing_of
 from modules.gui.native_size import native_size
 from modules.gui.needs import Studio
@@ -111,6 +114,25 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
         return JSONResponse(
             {"changed": list(changed), "values": {key: settings_tab.plain(studio.settings[key]) for key in changed}}
         )
+
+    @app.get(f"{PREFIX}/controlnet", include_in_schema=False)
+    def controlnet(request: Request) -> dict[str, Any]:
+        return control_panel.describe(studio.refresh("control_models"), language_of(request))
+
+    @app.post(f"{PREFIX}/controlnet/map", include_in_schema=False)
+    def control_map(
+        unit: Annotated[dict[str, Any], Body()],
+        width: Annotated[int, Body(ge=64, le=8192)],
+        height: Annotated[int, Body(ge=64, le=8192)],
+    ) -> Response:
+        try:
+            refuse_forged(unit, [Path(utils.get_upload_folder()), *studio.outputs.folders(studio.settings)])
+            made = control_values.map_of(unit, (width, height), studio.flags.controlnet_preprocessor_models_dir)
+        except Error as error:
+            return JSONResponse({"detail": str(error.message)}, status_code=403)
+        except WebuiError as error:
+            return JSONResponse({"detail": str(error)}, status_code=error.status)
+        return Response(made, media_type="image/png")
 
     app.mount(f"{PREFIX}/static/{stamp}", Lasting(directory=STATIC), name="gui-static")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from modules.gui import form, paste
+from modules.gui import control_panel, form, paste
 from modules.gui.detail_part import detail_part
 from modules.gui.form import Tab
 from modules.gui.i18n import label
@@ -39,7 +39,8 @@ def build(studio: Studio) -> Tab:
     def request_of(values: Mapping[str, Any]) -> GenerationRequest:
         return to_request(values, paste.overrides_of(values, studio.settings))
 
-    bind_generation(studio, tab, top, results, request_of)
+    before = script("readyTxt2img", list(tab.everything.components))
+    bind_generation(studio, tab, top, results, request_of, before=before)
     if results.upscale is not None:
         bind_upscale(studio, tab, results.upscale)
     size = [fields.components[name] for name in ("width", "height", "hires.scale", "hires.resize_x", "hires.resize_y")]
@@ -64,6 +65,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
         form.batch_column(TAB, fields, listing)
     param_field(fields, GenerationRequest, "cfg_scale", listing, elem_id=f"{TAB}_cfg_scale")
     form.seed_rows(TAB, fields, listing)
+    control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
 
 

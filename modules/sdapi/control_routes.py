@@ -15,22 +15,11 @@ from modules.control.preprocessors import PREPROCESSORS
 from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
 from modules.sdapi.schemas import Body
-from modules.terms.control import NONE
+from modules.studio.control_lists import UNIT_COUNT, ControlType
+from modules.studio.control_lists import control_types as grouped
 from modules.terms.errors import BadRequest
 
 API_VERSION = 2
-# How many units the extension shows; requests may have any number.
-UNIT_COUNT = 3
-# Control type -> parts of file names that mean it, besides its own name.
-NAME_PARTS = {
-    "instructp2p": ("ip2p",),
-    "segmentation": ("seg",),
-    "normalmap": ("normal",),
-    "t2i-adapter": ("t2i_adapter", "t2iadapter", "t2ia"),
-    "openpose": ("densepose",),
-    "scribble": ("sketch",),
-    "tile": ("blur",),
-}
 
 
 class DetectBody(Body):
@@ -77,11 +66,8 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/control_types")
     def control_types() -> dict[str, Any]:
         """Preprocessors and models by what they steer with."""
-        models = [NONE, *(str(row["name"]) for row in studio.details("control_models"))]
-        modules = studio.details("control_modules")
-        types = sorted({name for row in modules for name in row["types"]})
-        everything = control_type([str(row["label"]) for row in modules], models, "none", NONE)
-        return {"control_types": {"All": everything, **{name: _of_type(name, modules, models) for name in types}}}
+        titles = [str(row["name"]) for row in studio.details("control_models")]
+        return {"control_types": {name: told(one) for name, one in grouped(titles).items()}}
 
     @router.post("/detect")
     def detect(body: DetectBody) -> dict[str, Any]:
@@ -112,19 +98,15 @@ def routes(studio: Studio) -> APIRouter:
     return router
 
 
-def control_type(modules: list[str], models: list[str], module: str, model: str) -> dict[str, Any]:
-    return {"module_list": modules, "model_list": models, "default_option": module, "default_model": model}
-
-
-def _of_type(name: str, modules: list[dict[str, Any]], models: list[str]) -> dict[str, Any]:
-    parts = (name.lower(), *NAME_PARTS.get(name.lower(), ()))
-    fitting = [model for model in models if model == NONE or any(part in model.lower() for part in parts)]
-    own = [row for row in modules if name in row["types"]]
-    first = next((str(row["label"]) for row in own if row["first"]), "none")
-    # Version 1.1 of the networks is the one to take where there are several.
-    preferred = next((model for model in fitting if "11" in model.partition("[")[0]), (*fitting, NONE, NONE)[1])
-    labels = ["none", *(str(row["label"]) for row in own if row["label"] != "none")]
-    return control_type(labels, fitting, first, preferred)
+def told(one: ControlType) -> dict[str, Any]:
+    """A control type as the extension names it: preprocessors by their labels."""
+    labels = [PREPROCESSORS[name].title for name in one.modules]
+    return {
+        "module_list": labels,
+        "model_list": list(one.models),
+        "default_option": PREPROCESSORS[one.module].title,
+        "default_model": one.model,
+    }
 
 
 def _encoded(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

@@ -53,7 +53,7 @@ export function watchFields() {
     });
 }
 
-function setNumber(id, value) {
+export function setNumber(id, value) {
     const box = document.querySelector(`#${id} input[type=number]`);
     box.value = value;
     box.dispatchEvent(new Event("input", { bubbles: true }));

@@ -1,6 +1,7 @@
 // Everything the page does in the browser starts here. Gradio's events call `atelier.handle(name, values)`;
 // what a handler throws is shown as a message (Gradio itself swallows it without a trace).
 import { openCanvas, watchPaste } from "./canvas.js";
+import { handlers as controlHandlers, openControl } from "./controls.js";
 import * as drafts from "./drafts.js";
 import { tellErrors } from "./errors.js";
 import * as fields from "./fields.js";
@@ -17,6 +18,7 @@ import { toast } from "./toast.js";
 const TABS = ["txt2img", "img2img", "extras"];
 
 const handlers = {
+    ...controlHandlers,
     ...fields.handlers,
     ...drafts.handlers,
     ...img2img.handlers,
@@ -55,7 +57,7 @@ function failed(name, error) {
     throw error;
 }
 
-window.atelier = { ...window.atelier, handle, openCanvas, boot: window.atelierBoot };
+window.atelier = { ...window.atelier, handle, openCanvas, openControl, boot: window.atelierBoot };
 
 tellErrors();
 

@@ -169,7 +169,7 @@ class Row {
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 // Each: (setting, id, changed) -> [element, write(value)].
-const FIELDS = {
+export const FIELDS = {
     checkbox({ value }, id, changed) {
         const box = element("input", { type: "checkbox", id, checked: Boolean(value) });
         box.onchange = () => changed(box.checked);
