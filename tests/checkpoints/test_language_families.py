@@ -13,7 +13,7 @@ from diffusers import (
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
-from torch import Tensor, nn
+from torch import nn
 
 from modules.checkpoints.companions import Companions
 from modules.checkpoints.inspect import inspect_file
@@ -23,27 +23,21 @@ from modules.conditioning.encode import PromptEncoder, Timing
 from modules.terms.errors import NotFound
 from tests.checkpoints.flow_layout import FLUX_VAE_SCALE, VAE, prefixed, save
 from tests.checkpoints.more_flow_layouts import (
+    LUMINA,
     WORDS,
+    Z_IMAGE,
     language_tensors,
     llama_tensors,
     lumina_tensors,
     random_network,
     tiny_language,
     write_vocabulary,
+    write_with_language,
     z_image_tensors,
 )
 from tests.checkpoints.original_layout import vae_tensors
 from tests.checkpoints.quantised_files import write_gguf
 from tests.checkpoints.test_flow_families import STEPS, difference, drawn
-
-Z_IMAGE = {
-    "in_channels": 16, "dim": 48, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 3, "n_kv_heads": 3,
-    "cap_feat_dim": 32, "axes_dims": [4, 6, 6],
-}  # fmt: skip
-LUMINA = {
-    "in_channels": 16, "hidden_size": 72, "num_layers": 2, "num_refiner_layers": 2, "num_attention_heads": 3,
-    "num_kv_heads": 1, "axes_dim_rope": (8, 8, 8), "cap_feat_dim": 32,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +57,11 @@ def vae() -> nn.Module:
     return random_network(AutoencoderKL, **VAE, **FLUX_VAE_SCALE)  # type: ignore[no-any-return]
 
 
-def write(folder: Path, transformer: dict[str, Tensor], vae: nn.Module, text: nn.Module, place: str) -> Path:
-    """Everything in one file, as ComfyUI writes it, and the vocabulary beside it."""
-    write_vocabulary(folder)
-    tensors = {**transformer, **vae_tensors(vae, "vae."), **language_tensors(text, f"text_encoders.{place}.model.")}
-    return save(folder / "model.safetensors", tensors)
-
-
 @pytest.mark.parametrize("spelling", ["original", "diffusers"])
 @torch.no_grad()
 def test_z_image_draws_as_diffusers_does(tmp_path: Path, z_image: nn.Module, vae: nn.Module, spelling: str) -> None:
     tensors = z_image_tensors(z_image) if spelling == "original" else dict(z_image.state_dict())
-    path = write(
+    path = write_with_language(
         tmp_path, prefixed("model.diffusion_model.", tensors), vae, tiny_language("Qwen3", 32), "qwen3_4b.transformer"
     )
     bundle = load_checkpoint(path)
@@ -97,7 +84,7 @@ def test_z_image_draws_as_diffusers_does(tmp_path: Path, z_image: nn.Module, vae
 @torch.no_grad()
 def test_z_image_hears_its_text_as_transformers_says_it(tmp_path: Path, z_image: nn.Module, vae: nn.Module) -> None:
     text = tiny_language("Qwen3", 32)
-    bundle = load_checkpoint(write(tmp_path, prefixed("", z_image_tensors(z_image)), vae, text, "qwen3_4b.transformer"))
+    bundle = load_checkpoint(write_with_language(tmp_path, z_image_tensors(z_image), vae, text, "qwen3_4b.transformer"))
     said = PromptEncoder(bundle.clips, join=bundle.blueprint.join).negative("A red dot", Timing(1)).at(0).cross
     vocabulary = bundle.clips[0].vocabulary  # type: ignore[union-attr]
     tokens = vocabulary.encode("<|im_start|>user\nA red dot<|im_end|>\n<|im_start|>assistant\n")
@@ -111,7 +98,7 @@ def test_z_image_hears_its_text_as_transformers_says_it(tmp_path: Path, z_image:
 @torch.no_grad()
 def test_lumina_draws_as_diffusers_does(tmp_path: Path, lumina: nn.Module, vae: nn.Module, spelling: str) -> None:
     tensors = lumina_tensors(lumina) if spelling == "original" else dict(lumina.state_dict())
-    path = write(
+    path = write_with_language(
         tmp_path, prefixed("model.diffusion_model.", tensors), vae, tiny_language("Gemma2", 32), "gemma2_2b.transformer"
     )
     bundle = load_checkpoint(path)
@@ -135,7 +122,7 @@ def test_lumina_draws_as_diffusers_does(tmp_path: Path, lumina: nn.Module, vae: 
 @torch.no_grad()
 def test_lumina_hears_its_text_as_transformers_says_it(tmp_path: Path, lumina: nn.Module, vae: nn.Module) -> None:
     text = tiny_language("Gemma2", 32)
-    bundle = load_checkpoint(write(tmp_path, lumina_tensors(lumina), vae, text, "gemma2_2b.transformer"))
+    bundle = load_checkpoint(write_with_language(tmp_path, lumina_tensors(lumina), vae, text, "gemma2_2b.transformer"))
     said = PromptEncoder(bundle.clips, join=bundle.blueprint.join).negative("A red dot", Timing(1)).at(0).cross
     encoder = bundle.clips[0]
     tokens = encoder.read("A red dot").tokens  # type: ignore[union-attr]

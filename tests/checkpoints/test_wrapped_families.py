@@ -16,38 +16,30 @@ from diffusers import (
     QwenImagePipeline,
     QwenImageTransformer2DModel,
 )
-from torch import Tensor, nn
+from torch import nn
 
 from modules.checkpoints.companions import Companions
 from modules.checkpoints.load import load_checkpoint, load_vae
 from modules.conditioning.conditioning import Conditioning
 from modules.conditioning.encode import PromptEncoder, Timing
 from modules.terms.errors import UnknownFile
-from tests.checkpoints.flow_layout import prefixed, save, swapped
+from tests.checkpoints.flow_layout import save
 from tests.checkpoints.more_flow_layouts import (
-    fused,
+    FRAMES,
+    KLEIN,
+    KLEIN_VAE,
+    QWEN,
+    klein_tensors,
+    klein_vae_tensors,
     language_tensors,
     random_network,
-    respelt,
     tiny_language,
+    wan_tensors,
+    write_klein,
+    write_qwen,
     write_vocabulary,
 )
-from tests.checkpoints.original_layout import vae_tensors
 from tests.checkpoints.test_flow_families import STEPS, difference, drawn, packed
-
-QWEN = {
-    "in_channels": 64, "out_channels": 16, "num_layers": 2, "attention_head_dim": 32, "num_attention_heads": 3,
-    "joint_attention_dim": 32, "axes_dims_rope": (4, 14, 14),
-}  # fmt: skip
-FRAMES = {"base_dim": 8, "z_dim": 16, "dim_mult": [1, 2, 2, 2], "num_res_blocks": 1}
-KLEIN = {
-    "in_channels": 128, "num_layers": 2, "num_single_layers": 2, "attention_head_dim": 32, "num_attention_heads": 2,
-    "joint_attention_dim": 96, "mlp_ratio": 3.0, "axes_dims_rope": (8, 8, 8, 8), "guidance_embeds": False,
-}  # fmt: skip
-KLEIN_VAE = {
-    "block_out_channels": (32, 32, 32, 32), "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4, "layers_per_block": 1, "latent_channels": 32,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -71,92 +63,6 @@ def klein_vae() -> nn.Module:
     made.bn.running_mean.normal_(std=0.5)
     made.bn.running_var.uniform_(0.5, 2.0)
     return made  # type: ignore[no-any-return]
-
-
-def wan_tensors(vae: nn.Module) -> dict[str, Tensor]:
-    """The autoencoder as Wan 2.1 names it: the decoder's blocks in one row."""
-    named = {}
-    per_level = FRAMES["num_res_blocks"] + 2  # type: ignore[operator]
-    for key, value in vae.state_dict().items():
-        parts = key.split(".")
-        if parts[1] == "up_blocks":
-            place = int(parts[4]) if parts[3] == "resnets" else per_level - 1
-            parts = ["decoder", "upsamples", str(int(parts[2]) * per_level + place), *parts[5:]]
-        elif parts[1] == "mid_block":
-            place = 1 if parts[2] == "attentions" else 2 * int(parts[3])
-            parts = [parts[0], "middle", str(place), *parts[4:]]
-        key = ".".join(parts)
-        if not key.startswith(("quant_conv", "post_quant_conv")):
-            for old, new in (
-                ("down_blocks", "downsamples"), ("norm_out", "head.0"), ("conv_out", "head.2"), ("conv_in", "conv1"),
-            ):  # fmt: skip
-                key = key.replace(old, new)
-            if "samples" in key or "middle" in key:
-                for old, new in (
-                    (".norm1.", ".residual.0."), (".conv1.", ".residual.2."), (".norm2.", ".residual.3."),
-                    (".conv2.", ".residual.6."), (".conv_shortcut.", ".shortcut."),
-                ):  # fmt: skip
-                    key = key.replace(old, new)
-        named[respelt({key: value}, ("post_quant_conv", "conv2"), ("quant_conv", "conv1")).popitem()[0]] = value
-    return named
-
-
-def klein_tensors(network: nn.Module) -> dict[str, Tensor]:
-    state = dict(network.state_dict())
-    for block in range(2):
-        for stream, names in (("img", ("to_q", "to_k", "to_v")), ("txt", ("add_q_proj", "add_k_proj", "add_v_proj"))):
-            fused(state, f"transformer_blocks.{block}.attn.", names, f"{stream}.qkv")
-    state["norm_out.linear.weight"] = swapped(state["norm_out.linear.weight"])
-    named = respelt(
-        state, ("attn.img.qkv", "img_attn.qkv"), ("attn.txt.qkv", "txt_attn.qkv"), ("attn.to_out.0", "img_attn.proj"),
-        ("attn.to_add_out", "txt_attn.proj"), ("attn.norm_added_q.weight", "txt_attn.norm.query_norm.scale"),
-        ("attn.norm_added_k.weight", "txt_attn.norm.key_norm.scale"), ("ff_context.linear_in", "txt_mlp.0"),
-        ("ff_context.linear_out", "txt_mlp.2"), ("ff.linear_in", "img_mlp.0"), ("ff.linear_out", "img_mlp.2"),
-        ("attn.to_qkv_mlp_proj", "linear1"), ("attn.to_out", "linear2"),
-        ("single_transformer_blocks", "single_blocks"), ("transformer_blocks", "double_blocks"),
-        ("x_embedder", "img_in"), ("context_embedder", "txt_in"), ("proj_out", "final_layer.linear"),
-        ("norm_out.linear", "final_layer.adaLN_modulation.1"), ("modulation_img.linear", "modulation_img.lin"),
-        ("modulation_txt.linear", "modulation_txt.lin"), ("stream_modulation.linear", "stream_modulation.lin"),
-        ("time_guidance_embed.timestep_embedder.linear_1", "time_in.in_layer"),
-        ("time_guidance_embed.timestep_embedder.linear_2", "time_in.out_layer"),
-    )  # fmt: skip
-    norms = {
-        "single": (".attn.norm_q.weight", ".norm.query_norm.scale", ".attn.norm_k.weight", ".norm.key_norm.scale"),
-        "double": (
-            ".attn.norm_q.weight", ".img_attn.norm.query_norm.scale",
-            ".attn.norm_k.weight", ".img_attn.norm.key_norm.scale",
-        ),
-    }  # fmt: skip
-    renamed = {}
-    for key, value in named.items():
-        q, new_q, k, new_k = norms["single" if key.startswith("single") else "double"]
-        renamed[key.replace(q, new_q).replace(k, new_k)] = value
-    return renamed
-
-
-def klein_vae_tensors(vae: nn.Module) -> dict[str, Tensor]:
-    """As Black Forest Labs names them: what quantises lies inside the halves."""
-    named = vae_tensors(vae, "")
-    moved = respelt(named, ("post_quant_conv", "decoder.post_quant"), ("quant_conv", "encoder.quant_conv"))
-    moved = respelt(moved, ("decoder.post_quant", "decoder.post_quant_conv"))
-    return {key: value for key, value in moved.items() if not key.startswith("bn.")} | {
-        f"bn.{name}": value for name, value in vae.get_submodule("bn").state_dict().items()
-    }
-
-
-def write_qwen(folder: Path, qwen: nn.Module, frames: nn.Module, name: str = "qwen.safetensors") -> Path:
-    write_vocabulary(folder)
-    tensors = prefixed("model.diffusion_model.", qwen.state_dict()) | prefixed("vae.", wan_tensors(frames))
-    text = tiny_language("Qwen2", 32)
-    return save(folder / name, tensors | language_tensors(text, "text_encoders.qwen25_7b.transformer.model."))
-
-
-def write_klein(folder: Path, klein: nn.Module, vae: nn.Module, spelling: str = "original") -> Path:
-    write_vocabulary(folder)
-    tensors = klein_tensors(klein) if spelling == "original" else klein.state_dict()
-    text = language_tensors(tiny_language("Qwen3", 32, 28), "text_encoders.qwen3_4b.transformer.model.")
-    halves = prefixed("vae.", klein_vae_tensors(vae))
-    return save(folder / "klein.safetensors", prefixed("model.diffusion_model.", tensors) | halves | text)
 
 
 @torch.no_grad()
