@@ -28,11 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from modules.studio.allocator import tune_allocator
 
     tune_allocator()  # has an effect only before torch allocates anything
+    from modules.a1111.host import install
     from modules.studio.studio import Studio
 
     try:
         door = listening(flags)
         studio = Studio(flags)
+        install(studio).load()
     except WebuiError as error:
         logging.getLogger("atelier").error("%s", error)
         return 1
@@ -54,6 +56,8 @@ def build_app(studio: Studio) -> Any:
         from modules.gui.page import mount
 
         mount(app, studio)
+    elif studio.host is not None:
+        studio.host.build_without_page()
     return guarded(app, studio.flags)
 
 

@@ -172,6 +172,7 @@ def _nothing(studio: Studio) -> list[Any]:
 NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "checkpoints": lambda studio: [info.title for info in studio.library.checkpoints],
     "vae": lambda studio: ["Automatic", "None", *(vae.name for vae in studio.library.vaes)],
+    "text_encoders": lambda studio: list(studio.companions.names),
     "samplers": lambda studio: list(SAMPLER_NAMES),
     "schedulers": lambda studio: list(SCHEDULE_NAMES),
     "upscalers": lambda studio: [*LATENT_UPSCALE_MODES, *_pixel_upscalers(studio)],
@@ -202,7 +203,12 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
-    "scripts": lambda studio: [*always_on.rows(), *control_lists.script_rows(), *DETAIL_ROWS],
+    "scripts": lambda studio: [
+        *(studio.host.rows() if studio.host else ()),
+        *always_on.rows(),
+        *control_lists.script_rows(),
+        *DETAIL_ROWS,
+    ],
     "control_models": lambda studio: control_lists.model_rows(studio.control_files),
     "control_modules": lambda studio: control_lists.module_rows(),
     "extensions": _nothing,

@@ -129,6 +129,8 @@ class Outputs:
         return paths
 
     def _save_one(self, image: GeneratedImage, subject: Subject, settings: Mapping[str, Any], kind: str) -> Path:
+        if image.saved_as:
+            return Path(image.saved_as)
         text = image.infotext if settings["enable_pnginfo"] else None
         if not is_wanted(image, settings):
             suffix, data = prepare(image.image, ".png", text)
@@ -261,14 +263,16 @@ class Outputs:
 
 
 def is_wanted(image: GeneratedImage, settings: Mapping[str, Any]) -> bool:
-    """Whether the settings say that `image` is to be saved."""
+    """Whether `image` is to be saved, as far as the settings and whoever made it say."""
+    if image.unsaved:
+        return False
     if image.kind == "grid":
         return bool(settings["grid_save"])
     if image.kind == "mask":
         return bool(settings["save_mask"])
     if image.kind == "mask-composite":
         return bool(settings["save_mask_composite"])
-    if image.kind == "control":
+    if image.kind in ("control", "script"):
         return False
     return bool(settings["samples_save"] and (image.complete or settings["save_incomplete_images"]))
 

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modules.settings.store import Settings
 from modules.studio.job import Job, Outcome, SavedFile
@@ -15,10 +15,29 @@ from modules.studio.record import record_of
 from modules.terms.request import GenerationRequest
 
 if TYPE_CHECKING:
+    from modules.generation.tools import Tools
     from modules.studio.studio import Studio
+    from modules.terms.result import GenerationResult
 
 # What a face may want otherwise than the settings say: its option -> the setting it stands for.
 WISHES = {"save_samples": "samples_save", "save_grid": "grid_save", "return_grid": "return_grid"}
+
+
+class ScriptHost(Protocol):
+    """Draws jobs in which scripts of extensions take part."""
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether scripts want to see every job, and not only those that ask for one."""
+        ...
+
+    def draw(self, job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
+        """The result of `request`, with a grid where one is wanted. Raises: as `generate`."""
+        ...
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The scripts as `/sdapi/v1/script-info` lists them."""
+        ...
 
 
 def run_generation(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
@@ -30,7 +49,11 @@ def run_generation(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
     request: GenerationRequest = job.request
     settings = settings_of(job, request, studio.settings)
     # Scheduled under the settings in force now, not those of the day it was asked: as a person would expect.
-    result = with_grid(generate(request, studio.engine.tools(studio.settings), watch), settings)
+    tools = studio.engine.tools(studio.settings)
+    if studio.host is not None and (request.script is not None or studio.host.takes_part):
+        result = studio.host.draw(job, request, tools, watch)
+    else:
+        result = with_grid(generate(request, tools, watch), settings)
 
     files: list[SavedFile] = []
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modules.settings.setting import Setting
 from modules.settings.store import Locks, Settings
 from modules.studio.flag_table import Flags
 
@@ -37,6 +38,11 @@ class SettingsFile:
                 after.save(self.path)
                 self.current = after
             return changed
+
+    def extend(self, settings: Iterable[Setting]) -> None:
+        """Takes in settings of extensions; what the file has under their keys is their value."""
+        with self._lock:
+            self.current = self.current.with_catalogue(self.current.catalogue.extended(settings))
 
 
 def locks_of(flags: Flags) -> Locks:

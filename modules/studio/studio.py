@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from modules.checkpoints.companions import Companions
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.control.library import ControlLibrary
 from modules.enhance.upscalers.files import UpscalerFiles
+from modules.generation.resources import Resources
 from modules.networks.index import MetadataIndex
 from modules.networks.library import NetworkLibrary
-from modules.generation.resources import Resources
 from modules.prompt.styles import StyleBook
+from modules.settings.setting import Setting
 from modules.settings.store import Settings
 from modules.studio import listings
 from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
 from modules.studio.engine import Engine
+from modules.studio.extensions.folder import Extensions
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
+from modules.studio.merge_run import run_extract, run_merge
 from modules.studio.model_folders import YAML as EXTRA_MODEL_PATHS
 from modules.studio.model_folders import more_folders
-from modules.studio.merge_run import run_extract, run_merge
 from modules.studio.network_lists import hypernetworks_of, loras_of, resources_of
 from modules.studio.outputs import Outputs
-from modules.studio.picture_run import run_generation
+from modules.studio.picture_run import ScriptHost, run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
 from modules.studio.version import INFOTEXT_VERSION, VERSION
@@ -52,17 +55,20 @@ class Studio:
         self.version = VERSION
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
+        self.extensions = Extensions(flags, self._settings_file)
+        self.host: ScriptHost | None = None
         self.flags = flags = with_other_folders(flags, self.settings)
         self.reload_styles()
         database = flags.cache_dir / "models.sqlite"
         self.hashes = hashes = HashCache(database, a1111_cache=flags.data_dir / "cache.json")
         self.library: Library = library_of(flags, hashes, self._lists_hidden)
+        self.companions = Companions((*flags.text_encoder_folders, *flags.vae_folders))
         self.loras: NetworkLibrary = loras_of(flags, hashes, MetadataIndex(database), self._lists_hidden)
         self.hypernetworks: NetworkLibrary = hypernetworks_of(flags, self._lists_hidden)
         self.control_files: ControlLibrary = ControlLibrary(flags.control_folders)
         self.cards = Cards(self)
+        self.resources: Resources = resources_of(self, self.hashes)
         self.uploads = Uploads(flags.cache_dir / "uploads", flags)
-        self.resources: Resources = resources_of(self, hashes)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )
@@ -83,6 +89,10 @@ class Studio:
 
     def _lists_hidden(self) -> bool:
         return bool(self.settings["list_hidden_files"])
+
+    def add_settings(self, settings: Iterable[Setting]) -> None:
+        """Takes in settings that extensions declare; values that the file had for them come into force."""
+        self._settings_file.extend(settings)
 
     @property
     def chosen_checkpoint(self) -> str:

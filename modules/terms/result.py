@@ -11,14 +11,15 @@ from modules.terms.request import GenerationRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ImageKind = Literal["sample", "grid", "mask", "mask-composite", "before", "control"]
+ImageKind = Literal["sample", "grid", "mask", "mask-composite", "before", "control", "script"]
 
 
 @dataclass(frozen=True)
 class GeneratedImage:
     """One picture. `infotext` is the text that goes inside the file; `suffix` is appended to its file name.
 
-    `complete` is False if its drawing was interrupted or skipped.
+    `complete` is False if its drawing was interrupted or skipped. `saved_as`: the file it is in already. `unsaved`:
+    it is only to be shown.
     """
 
     image: Image
@@ -30,6 +31,8 @@ class GeneratedImage:
     kind: ImageKind = "sample"
     suffix: str = ""
     complete: bool = True
+    saved_as: str = ""
+    unsaved: bool = False
 
 
 @dataclass(frozen=True)

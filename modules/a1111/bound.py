@@ -1,0 +1,118 @@
+"""What the facades stand for. Extensions reach everything through module globals, so there is one here; it is bound
+by `host.install`, and nothing outside this room reads it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modules.terms.errors import WebuiError
+
+if TYPE_CHECKING:
+    from modules.generation.tools import Tools
+    from modules.settings.store import Settings
+    from modules.studio.job import Job
+    from modules.studio.job_watch import JobWatch
+    from modules.studio.studio import Studio
+    from modules.terms.result import GeneratedImage
+
+
+@dataclass
+class Work:
+    """The job that runs. `overrides`: settings that extensions changed on the way; they hold for this job alone.
+
+    drawn: what every `process_images` of the job made, by the identity of its picture. by_script: a selected script
+    runs, so pictures are saved as they come.
+    """
+
+    job: Job
+    tools: Tools
+    watch: JobWatch
+    by_script: bool = False
+    overrides: dict[str, Any] = field(default_factory=dict)
+    drawn: dict[int, GeneratedImage] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the job with what extensions changed."""
+        return self.tools.settings.with_flat(self.overrides)
+
+
+@dataclass
+class Loading:
+    """The script file that is being loaded, and the root of the extension that it belongs to."""
+
+    base: Path
+    file: str
+    extension: str
+
+
+@dataclass
+class Bound:
+    """The studio, and what goes on in it for extensions."""
+
+    studio: Studio
+    root: Path
+    loading: Loading | None = None
+    _work: threading.local = field(default_factory=threading.local)
+
+    @property
+    def work(self) -> Work | None:
+        """The job of this thread."""
+        return getattr(self._work, "now", None)
+
+    @contextmanager
+    def working(self, work: Work) -> Iterator[Work]:
+        """Within: `work` is the job of this thread."""
+        before = self.work
+        self._work.now = work
+        try:
+            yield work
+        finally:
+            self._work.now = before
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the job of this thread, or the studio's."""
+        return self.work.settings if self.work is not None else self.studio.settings
+
+
+_bound: list[Bound] = []
+
+
+def bind(bound: Bound) -> None:
+    """From now on the facades stand for this studio."""
+    _bound[:] = [bound]
+
+
+def bound() -> Bound:
+    """What the facades stand for. Raises: WebuiError before `bind`."""
+    if not _bound:
+        raise WebuiError("Extensions can be loaded only in a running studio: start webui.py.")
+    return _bound[0]
+
+
+def work_now(what: str) -> Work:
+    """The job of this thread. Raises: WebuiError saying that `what` needs one."""
+    work = bound().work
+    if work is None:
+        raise WebuiError(
+            f"{what} was called outside of a job. An extension draws from its script's run() or from a button whose "
+            "function is wrapped by modules.call_queue.wrap_gradio_gpu_call."
+        )
+    return work
+
+
+def unique(names: Sequence[str], wanted: str) -> str:
+    """`wanted`, or with the first free number behind it."""
+    if wanted not in names:
+        return wanted
+    number = 1
+    while f"{wanted}-{number}" in names:
+        number += 1
+    return f"{wanted}-{number}"

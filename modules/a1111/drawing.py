@@ -1,0 +1,140 @@
+"""A job that scripts take part in: `p` is drafted, scripts run over it, and what they leave is the job's result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from modules.a1111.bound import Work, bound, work_now
+from modules.a1111.drafts import draft_of
+from modules.generation.hooks import Hooks
+from modules.generation.pipeline import generate
+from modules.studio.outputs import with_grid
+from modules.terms.result import GeneratedImage, GenerationResult
+
+if TYPE_CHECKING:
+    from modules.generation.tools import Tools
+    from modules.studio.job import Job
+    from modules.studio.job_watch import JobWatch
+    from modules.terms.request import GenerationRequest
+
+
+def draw(job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
+    """The result of `request` with the scripts of its tab. Raises: as `generate`, and what a selected script raises."""
+    from modules import processing, scripts
+
+    work = Work(job, tools, watch, by_script=request.script is not None)
+    runner = scripts.scripts_img2img if request.source else scripts.scripts_txt2img
+    with bound().working(work):
+        p = draft_of(request, scripts=runner, is_api=job.options.get("api", False))
+        p.script_args = arguments_of(runner, request)
+        scripts.scripts_current = runner
+        processed = runner.run(p, *p.script_args)
+        if processed is None:
+            processed = processing.process_images(p)
+        return as_result(p, processed, work)
+
+
+def arguments_of(runner: Any, request: GenerationRequest) -> list[Any]:
+    """The flat list of script arguments: what the request says, and for the rest what the components began with."""
+    args = runner.default_args()
+    for title, values in request.scripts.items():
+        put(args, runner.script(title), values)
+    if request.script is not None:
+        title, values = request.script
+        script = runner.script(title)
+        if script is not None:
+            args[0] = runner.selectable_scripts.index(script) + 1
+            put(args, script, values)
+    return args
+
+
+def put(args: list[Any], script: Any, values: Sequence[Any]) -> None:
+    """Writes `values` where the script's arguments stand; missing ones keep their defaults."""
+    if script is None or script.args_from is None:
+        return
+    wanted = list(values)[: max(0, script.args_to - script.args_from)]
+    args[script.args_from : script.args_from + len(wanted)] = wanted
+
+
+def draw_draft(p: Any, hooks: Hooks) -> Any:
+    """One `process_images`: generates what `p` asks for and returns it as Processed."""
+    from modules.processing import processed_of
+
+    work = work_now("process_images")
+    request = p.to_request()
+    tools = work.tools
+    result = generate(request, tools, work.watch, hooks)
+    settings = work.settings.with_flat(request.settings)
+    if not p.do_not_save_grid:
+        result = with_grid(result, settings)
+    if work.by_script:
+        result = saved(p, result, settings)
+    work.drawn.update({id(image.image): image for image in result.images})
+    work.last = result
+    processed = processed_of(p, result, settings)
+    if p.scripts is not None:
+        p.scripts.postprocess(p, processed)
+    return processed
+
+
+def saved(p: Any, result: GenerationResult, settings: Any) -> GenerationResult:
+    """`result` with its pictures on disk, unless `p` says that they are not to be saved."""
+    studio, work = bound().studio, work_now("saving")
+    if p.do_not_save_samples:
+        keep = tuple(dataclasses.replace(image, unsaved=True) for image in result.images)
+        return dataclasses.replace(result, images=keep)
+    outputs = studio.outputs.announcing(work.watch.writing, unsaved=work.watch.folder)
+    paths = outputs.save(result, settings, work.job.kind)
+    for image, path in zip(result.images, paths, strict=True):
+        image.image.already_saved_as = str(path)  # type: ignore[attr-defined]
+    images = tuple(
+        dataclasses.replace(image, saved_as=str(path)) for image, path in zip(result.images, paths, strict=True)
+    )
+    return dataclasses.replace(result, images=images)
+
+
+def as_result(p: Any, processed: Any, work: Work) -> GenerationResult:
+    """What the scripts left, as the job's result: pictures that they made themselves are among its images."""
+    last: GenerationResult = work.last or GenerationResult(p.to_request(), (), (), ())
+    images = []
+    pictures = list(processed.images) + list(getattr(processed, "extra_images", ()))
+    others = [image for image in last.images if image.kind not in ("sample", "grid")]
+    for place, picture in enumerate(pictures):
+        known = work.drawn.get(id(picture))
+        if known is None or known.image is not picture:
+            known = made_by_script(p, processed, picture, place)
+        text = processed.infotexts[place] if place < len(processed.infotexts) else known.infotext
+        images.append(dataclasses.replace(known, infotext=text or known.infotext))
+    notes = [*last.notes, *work.notes, *p.comments]
+    return dataclasses.replace(
+        last,
+        images=(*images, *others),
+        seeds=tuple(processed.all_seeds),
+        subseeds=tuple(processed.all_subseeds),
+        notes=tuple(dict.fromkeys(notes)),
+        interrupted=last.interrupted or work.watch.stopping == "interrupt",
+        extra={**last.extra, **{key: value for key, value in p.extra_generation_params.items() if not callable(value)}},
+    )
+
+
+def made_by_script(p: Any, processed: Any, picture: Any, place: int) -> GeneratedImage:
+    """A picture that a script put among the results."""
+    first = place < processed.index_of_first_image
+
+    def at(values: Sequence[Any], default: Any) -> Any:
+        index = max(0, place - processed.index_of_first_image)
+        return values[index] if index < len(values) else default
+
+    return GeneratedImage(
+        image=picture,
+        prompt=str(at(processed.all_prompts, processed.prompt)),
+        negative_prompt=str(at(processed.all_negative_prompts, processed.negative_prompt)),
+        seed=int(at(processed.all_seeds, processed.seed)),
+        subseed=int(at(processed.all_subseeds, processed.subseed)),
+        infotext=processed.info,
+        kind="grid" if first else "script",
+        saved_as=str(getattr(picture, "already_saved_as", "") or ""),
+        unsaved=first,
+    )

@@ -1,0 +1,34 @@
+"""`shared.cmd_opts`: the studio's flags under argparse's names, and those that extensions add in preload.py."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from modules.studio.flag_table import Flags
+
+
+class CommandLine:
+    """Attributes of the studio's flags, paths as text; unknown ones that A1111 has are None or False."""
+
+    def __init__(self, flags: Flags) -> None:
+        own: dict[str, Any] = {"_flags": flags, "_own": {}, "parser": argparse.ArgumentParser(add_help=False)}
+        self.__dict__.update(own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self._own:
+            return self._own[name]
+        value = getattr(self._flags, name, None)
+        return str(value) if isinstance(value, Path) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._own[name] = value
+
+    def read(self, arguments: list[str] | None = None) -> None:
+        """Takes the values of flags that preload.py files have declared from the command line."""
+        known, _ = self.parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)
+        self._own.update(vars(known))

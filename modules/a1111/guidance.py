@@ -1,0 +1,112 @@
+"""The callbacks of the guidance, in A1111's layout: prompt rows before negative rows. Source: spec/extensions.md §4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from modules.diffusion.moments import Asked, Texts
+
+if TYPE_CHECKING:
+    from modules.generation.denoise import Pass
+    from modules.generation.session import Session
+
+CATEGORIES = ("cfg_denoiser", "cfg_denoised", "cfg_after_cfg")
+
+
+def wanted(p: Any) -> bool:
+    """Whether anybody looks on while `p` is drawn."""
+    from modules import script_callbacks
+
+    return script_callbacks.has_any(*CATEGORIES) or combiner_of(p) is not None
+
+
+def combiner_of(p: Any) -> Any:
+    """The guidance that an extension put into the sampler of `p`; None: the studio's."""
+    from modules import sd_samplers
+
+    data = sd_samplers.all_samplers_map.get(p.sampler_name)
+    if data is None or getattr(data, "own", True):
+        return None
+    if getattr(p, "_made_sampler", (None,))[0] is not data:
+        p._made_sampler = (data, sd_samplers.create_sampler(p.sampler_name, p.sd_model))
+    wrapper = getattr(p._made_sampler[1], "model_wrap_cfg", None)
+    return wrapper if hasattr(wrapper, "combine_denoised") else None
+
+
+class CallbackMoments:
+    """Calls what extensions registered for the network calls of one pass."""
+
+    def __init__(self, p: Any, walk: Pass, session: Session) -> None:
+        from modules import sd_samplers_cfg_denoiser
+
+        self._p = p
+        self._combiner = combiner_of(p)
+        self._denoiser = self._combiner or sd_samplers_cfg_denoiser.CFGDenoiser(p.sampler)
+        self._denoiser.p = p
+        self._denoiser.total_steps = self._denoiser.steps = walk.steps
+        self._vector = session.bundle.family.name.startswith("sdxl")
+
+    def asking(self, asked: Asked) -> None:
+        from modules import script_callbacks
+
+        self._denoiser.step, self._denoiser.total_steps = asked.call, asked.total
+        params = script_callbacks.CFGDenoiserParams(
+            x=asked.x,
+            image_cond=asked.extra if asked.extra is not None else asked.x.new_zeros((len(asked.x), 5, 1, 1)),
+            sigma=asked.sigma if asked.timestep is None else asked.timestep,
+            sampling_step=asked.call,
+            total_sampling_steps=asked.total,
+            text_cond=self._told(asked.prompts),
+            text_uncond=None if asked.negatives is None else self._told(asked.negatives),
+            denoiser=self._denoiser,
+        )
+        script_callbacks.cfg_denoiser_callback(params)
+        asked.x = params.x
+        if asked.timestep is None:
+            asked.sigma = params.sigma
+        else:
+            asked.timestep = params.sigma
+        if asked.extra is not None:
+            asked.extra = params.image_cond
+        asked.prompts = read_back(params.text_cond, asked.prompts)
+        if asked.negatives is not None and params.text_uncond is not None:
+            asked.negatives = read_back(params.text_uncond, asked.negatives)
+
+    def answered(self, denoised: Tensor, asked: Asked) -> None:
+        from modules import script_callbacks
+
+        params = script_callbacks.CFGDenoisedParams(denoised, asked.call, asked.total, self._denoiser.inner_model)
+        script_callbacks.cfg_denoised_callback(params)
+
+    def combine(self, denoised: Tensor, asked: Asked, scale: float) -> Tensor | None:
+        if self._combiner is None:
+            return None
+        parts = [list(rows) for rows in asked.parts]
+        uncond = None if asked.negatives is None else asked.negatives.cross
+        combined: Tensor = self._combiner.combine_denoised(denoised, parts, uncond, scale)
+        return combined
+
+    def guided(self, denoised: Tensor, asked: Asked) -> Tensor:
+        from modules import script_callbacks
+
+        params = script_callbacks.AfterCFGCallbackParams(denoised, asked.call, asked.total)
+        script_callbacks.cfg_after_cfg_callback(params)
+        result: Tensor = params.x
+        return result
+
+    def _told(self, texts: Texts) -> Any:
+        if self._vector and texts.vector is not None:
+            return {"crossattn": texts.cross, "vector": texts.vector}
+        return texts.cross
+
+
+def read_back(told: Any, before: Texts) -> Texts:
+    """What a callback left of a text."""
+    if isinstance(told, dict):
+        return Texts(told["crossattn"], told.get("vector", before.vector))
+    if isinstance(told, torch.Tensor):
+        return Texts(told, before.vector)
+    return before

@@ -1,0 +1,110 @@
+"""The host of extensions: binds the studio, loads what is installed, and takes part in every job."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import modules
+from modules.a1111 import loading
+from modules.a1111.bound import Bound, bind
+
+if TYPE_CHECKING:
+    from modules.generation.tools import Tools
+    from modules.studio.job import Job
+    from modules.studio.job_watch import JobWatch
+    from modules.studio.studio import Studio
+    from modules.terms.request import GenerationRequest
+    from modules.terms.result import GenerationResult
+
+ROOT = Path(__file__).resolve().parents[2]
+FACADES = Path(__file__).resolve().parent / "facades"
+# Names of modules under which A1111 still answers.
+ALIASES = {
+    "modules.generation_parameters_copypaste": "modules.infotext_utils",
+    "modules.sd_samplers_compvis": "modules.sd_samplers_timesteps",
+}
+
+
+class Host:
+    """One per studio, made by `install`."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def load(self) -> None:
+        """Loads every active extension and the studio's own scripts. What fails is reported and passed over."""
+        loading.load_all()
+        scripts = importlib.import_module("modules.scripts")
+        scripts.reset()
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether any extension wants to see jobs that ask for no script."""
+        scripts = importlib.import_module("modules.scripts")
+        callbacks = importlib.import_module("modules.script_callbacks")
+        runners = (scripts.scripts_txt2img, scripts.scripts_img2img)
+        always_on = any(runner is not None and runner.alwayson_scripts for runner in runners)
+        return always_on or any(callbacks.callback_map.values())
+
+    def build_without_page(self) -> None:
+        """Makes the scripts' components where there is no page, so that the API knows their arguments."""
+        import gradio as gr
+
+        scripts = importlib.import_module("modules.scripts")
+        with gr.Blocks(analytics_enabled=False):
+            for runner, is_img2img in ((scripts.scripts_txt2img, False), (scripts.scripts_img2img, True)):
+                runner.initialize_scripts(is_img2img)
+                runner.prepare_ui()
+                runner.setup_ui()
+
+    def draw(self, job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
+        """The result of `request` with what extensions make of it."""
+        from modules.a1111.drawing import draw
+
+        return draw(job, request, tools, watch)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The scripts as `/sdapi/v1/script-info` lists them."""
+        from modules.a1111.script_rows import rows
+
+        return rows()
+
+
+def install(studio: Studio, root: Path = ROOT) -> Host:
+    """Makes `from modules import shared` and its like stand for `studio`. Returns the host, nothing loaded yet."""
+    bind(Bound(studio, root))
+    if str(FACADES) not in modules.__path__:
+        modules.__path__.append(str(FACADES))
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AliasFinder)]
+    sys.meta_path.append(AliasFinder())
+    host = Host(studio)
+    studio.host = host
+    return host
+
+
+class AliasFinder:
+    """Imports under old names give the module of today, loaded when first asked for."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in ALIASES:
+            return None
+        module = importlib.import_module(ALIASES[name])
+        sys.modules[name] = module
+        return importlib.util.spec_from_loader(name, _There(module))
+
+
+class _There:
+    """A loader for a module that is loaded already."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def create_module(self, spec: Any) -> Any:
+        return self._module
+
+    def exec_module(self, module: Any) -> None:
+        """It has run."""

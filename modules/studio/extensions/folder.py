@@ -1,0 +1,134 @@
+"""The extensions of the studio: folders in `extensions/`, on or off, and what went wrong while they were used."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modules.studio.extensions.metadata import Metadata
+
+if TYPE_CHECKING:
+    from modules.studio.flag_table import Flags
+    from modules.studio.settings_file import SettingsFile
+
+log = logging.getLogger("atelier.extensions")
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One folder. `canonical_name`: the folder's name in lower case, which other extensions refer to."""
+
+    path: Path
+    enabled: bool
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def canonical_name(self) -> str:
+        return self.path.name.lower()
+
+    def files(self, folder: str, *suffixes: str) -> list[Path]:
+        """The files of a sub-folder with one of these endings, by name."""
+        where = self.path / folder
+        return sorted(path for path in where.iterdir() if path.suffix in suffixes) if where.is_dir() else []
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something of an extension that did not work. what: which part; sentence: the last line; details: the trace."""
+
+    what: str
+    sentence: str
+    details: str
+
+
+class Extensions:
+    """Looks at the folder whenever asked; remembers failures and load times until the next start."""
+
+    def __init__(self, flags: Flags, settings: SettingsFile) -> None:
+        self.folder = flags.data_dir / "extensions"
+        self._flags, self._settings = flags, settings
+        self._lock = threading.Lock()
+        self._failures: dict[str, list[Failure]] = {}
+        self.load_seconds: dict[str, float] = {}
+
+    def all(self) -> list[Extension]:
+        """Every folder, by name; of two whose names differ in case alone, the first."""
+        disabled = {name.lower() for name in self._settings.current["disabled_extensions"]}
+        folders = sorted(self.folder.iterdir(), key=lambda path: path.name) if self.folder.is_dir() else []
+        found: dict[str, Extension] = {}
+        for path in folders:
+            if path.is_dir() and not path.name.startswith(".") and path.name.lower() not in found:
+                found[path.name.lower()] = Extension(path, path.name.lower() not in disabled, Metadata.read(path))
+        return list(found.values())
+
+    def active(self) -> list[Extension]:
+        """Those that take part: none in safe mode, or where a flag or setting turns all of them off."""
+        flags = self._flags
+        if flags.safe_mode or flags.disable_all_extensions or flags.disable_extra_extensions:
+            return []
+        if self._settings.current["disable_all_extensions"] != "none":
+            return []
+        return [one for one in self.all() if one.enabled]
+
+    def name_of(self, filename: str) -> str:
+        """The canonical name of the extension that a file belongs to; "base" for the studio's own."""
+        try:
+            return Path(filename).resolve().relative_to(self.folder.resolve()).parts[0].lower()
+        except (ValueError, IndexError):
+            return BASE
+
+    def failed(self, extension: str, what: str, error: BaseException) -> None:
+        """Takes note that a part of an extension did not work; the rest goes on."""
+        details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        failure = Failure(what, f"{type(error).__name__}: {error}", details)
+        with self._lock:
+            known = self._failures.setdefault(extension, [])
+            seen = any(one.what == what and one.sentence == failure.sentence for one in known)
+            if not seen:
+                known.append(failure)
+        if not seen:
+            log.warning("The extension %s failed in %s: %s", extension, what, failure.sentence)
+            log.debug("%s", details)
+
+    def failures(self, extension: str) -> tuple[Failure, ...]:
+        """What went wrong since the start."""
+        with self._lock:
+            return tuple(self._failures.get(extension.lower(), ()))
+
+    def callback_constraints(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """What the metadata says of the order of callbacks: name -> those it stands before, and behind."""
+        befores: dict[str, list[str]] = {}
+        afters: dict[str, list[str]] = {}
+        for extension in self.active():
+            for table, into in ((extension.metadata.before, befores), (extension.metadata.after, afters)):
+                for section, names in table.items():
+                    if section.startswith("callbacks/"):
+                        into.setdefault(section.removeprefix("callbacks/").lower(), []).extend(names)
+        return befores, afters
+
+    def __iter__(self) -> Iterator[Extension]:
+        return iter(self.active())
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every extension as a row: name, path, whether it is on, its failures and the seconds that it took."""
+        return [
+            {
+                "name": one.name,
+                "path": str(one.path),
+                "enabled": one.enabled,
+                "seconds": self.load_seconds.get(one.canonical_name),
+                "failures": [failure.sentence for failure in self.failures(one.name)],
+            }
+            for one in self.all()
+        ]
