@@ -118,6 +118,7 @@ class Spoken:
     alone: the network calls with the prompts alone. together: those that run the negative prompts too. branches: the
     rows of the prompts, of the negatives (and of the third branch of pix2pix models); sizes: how many they are.
     pull: (prompt rows, 1, 1, 1), each part's weight. firsts: the row of every picture's first part.
+    plain: every picture has one part, of weight 1.
     """
 
     key: tuple[int, ...]
@@ -130,6 +131,7 @@ class Spoken:
     pull: Tensor
     firsts: list[int]
     one_each: bool
+    plain: bool
 
 
 @dataclass
@@ -166,7 +168,7 @@ class Guided:
     def __call__(self, x: Tensor, sigma: Tensor, *, timestep: Tensor | None = None) -> Tensor:
         """Guided denoised latents (B, C, H, W); see `Denoiser`."""
         spoken = self._said_at(self.calls, x.device)
-        alone = self._leaves_out_negative(sigma, timestep)
+        alone = self._spares_negative(spoken) or self._leaves_out_negative(sigma, timestep)
         if self.moments is not None:
             guided = self._observed(self.moments, spoken, x, sigma, timestep, alone)
         else:
@@ -212,10 +214,13 @@ class Guided:
         scale = self.settings.image_scale
         return scale is not None and scale != 1.0 and self.extra is not None and self.extra.none is not None
 
+    def _spares_negative(self, spoken: Spoken) -> bool:
+        """Whether the negative prompt would change nothing: each picture has one prompt, and that counts as it is."""
+        settings = self.settings
+        return settings.spare_negative and settings.scale == 1 and spoken.plain and not self._with_image()
+
     def _leaves_out_negative(self, sigma: Tensor, timestep: Tensor | None) -> bool:
         settings = self.settings
-        if settings.spare_negative and settings.scale == 1 and not self._with_image():
-            return True
         if settings.skip_early and self.calls / self.total <= settings.skip_early:
             self.recorded["Skip Early CFG"] = settings.skip_early
             return True
@@ -267,6 +272,7 @@ class Guided:
             pull=torch.tensor(weights, dtype=torch.float32, device=device).view(-1, 1, 1, 1),
             firsts=[owners.index(picture) for picture in everyone],
             one_each=owners == everyone,
+            plain=owners == everyone and all(weight == 1 for weight in weights),
         )
 
     def _extra_of(self, owners: tuple[int, ...], kind: Literal["positive", "negative", "none"]) -> Tensor | None:

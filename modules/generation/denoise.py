@@ -12,6 +12,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.diffusion.denoiser import Denoiser
 from modules.diffusion.guidance import Extra
 from modules.diffusion.inpainting import Blend, Inpainted
+from modules.diffusion.levels import FlowLevels
 from modules.diffusion.moments import Moments
 from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
 from modules.diffusion.route import Route, plan
@@ -156,6 +157,12 @@ def noise_for(
     return streams
 
 
+def told(bundle: ModelBundle, request: GenerationRequest, settings: Settings, width: int, height: int) -> ModelBundle:
+    """`bundle` for pictures of that size, with the shift and the distilled guidance that are asked for."""
+    guidance = request.distilled_cfg_scale or None
+    return bundle.for_size(width, height, shift=float(settings["flow_shift"]), guidance=guidance)
+
+
 def denoise(
     walk: Pass,
     bundle: ModelBundle,
@@ -174,12 +181,15 @@ def denoise(
     Raises: Cancelled if the watcher says so, or any Stopped before the first step; BrokenResult for NaN.
     """
     start, onlooker = start or Start(), onlooker or Onlooker()
+    bundle = told(bundle, request, settings, walk.width, walk.height)
     bent = levels_under(settings, bundle.levels)
     route = walk.route(bundle, bent, settings)
     options, recorded = sampler_options(
         request, settings, walk.sampler, route.levels, from_image=start.latents is not None
     )
     recorded = {**bent.recorded, **route.recorded, **recorded}
+    if settings["flow_shift"] and isinstance(bundle.levels, FlowLevels):
+        recorded["Shift"] = settings["flow_shift"]
     if not (walk.sampler.uses_ensd and options.eta):
         recorded["ENSD"] = None
     if settings["refiner_switch_by_sample_steps"]:

@@ -47,7 +47,7 @@ def describe(
 
     settings: those of the job, overrides included.
     model: what was loaded: `name`, `hash` (10 digits), `vae_name`, `vae_hash`, and where they hold `inpainting`,
-        `edit` (InstructPix2Pix), `fp8`.
+        `edit` (InstructPix2Pix), `fp8`, `guidance` (the scale that a guidance-distilled model likes).
     extra: what was found out while drawing (Schedule type as used, Eta, Lora hashes, Refiner …), in that order. A key
         that is there already keeps its place; None takes it out (ENSD with a sampler that adds no noise).
         A list holds one value per picture.
@@ -78,6 +78,7 @@ def _fixed(
         "Sampler": request.sampler,
         "Schedule type": request.scheduler,
         "CFG scale": request.cfg_scale,
+        "Distilled CFG Scale": (request.distilled_cfg_scale or model["guidance"]) if model.get("guidance") else None,
         "Image CFG scale": request.source.image_cfg_scale if request.source and model.get("edit") else None,
         "Seed": image.seed,
         "Face restoration": settings["face_restoration_model"] if restores_faces else None,

@@ -23,6 +23,7 @@ from modules.generation.passes import draw
 from modules.generation.plan import Batch, Plan, PlannedImage, batch_of
 from modules.generation.session import Session
 from modules.generation.source import prepare_source
+from modules.generation.switches import loan
 from modules.generation.tools import Tools
 from modules.imaging.found import Finding, best, box_mask, in_order, merged, of_size, shaped
 from modules.imaging.masks import flattened, prepared_mask
@@ -230,7 +231,7 @@ def settled(unit: DetailUnit, session: Session) -> Iterator[tuple[ModelBundle, A
         yield session.bundle, settings
         return
     info = session.tools.models.library.find(unit.checkpoint) if unit.checkpoint else session.bundle.info
-    with session.tools.models.borrow(info.title, vae=settings["sd_vae"]) as bundle:
+    with session.tools.models.borrow(info.title, **loan(settings)) as bundle:
         yield bundle, settings
 
 

@@ -108,5 +108,6 @@ def model_description(bundle: ModelBundle, tools: Tools) -> Mapping[str, Any]:
         "vae_hash": vae.shorthash if vae else None,
         "inpainting": bundle.variant == "inpaint",
         "edit": bundle.variant == "edit",
+        "guidance": bundle.guidance if bundle.blueprint.guided else None,
         "family": bundle.family.name,
     }

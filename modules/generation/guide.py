@@ -76,7 +76,7 @@ class Guide:
             predict,
             [composed.parts for composed in texts.positive],
             texts.negative,
-            guidance_settings(self.request, settings, sampler),
+            guidance_settings(self.request, settings, sampler, spare_negative=model.blueprint.one_prompt),
             total=self.route.total_calls,
             empty=texts.empty,
             extra=extra,

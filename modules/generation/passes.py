@@ -26,6 +26,7 @@ from modules.generation.plan import Batch
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
+from modules.generation.switches import loan
 from modules.generation.texts import Texts, emphasis_entry, encode
 from modules.generation.token_merging import merged_tokens
 from modules.generation.vae import decoded
@@ -194,7 +195,7 @@ def hires_bundle(session: Session, hires: Hires) -> Iterator[ModelBundle]:
     library = session.tools.models.library
     info = library.hashed(library.find(hires.checkpoint))
     session.extra["Hires checkpoint"] = info.short_title
-    with session.tools.models.borrow(info.title, vae=session.settings["sd_vae"]) as bundle:
+    with session.tools.models.borrow(info.title, **loan(session.settings)) as bundle:
         yield bundle
 
 

@@ -17,6 +17,7 @@ from modules.generation.passes import Drawn, draw
 from modules.generation.plan import plan_batches
 from modules.generation.session import Session
 from modules.generation.source import batch_count, prepare_source
+from modules.generation.switches import loan
 from modules.generation.tiling import tiled
 from modules.generation.tools import Tools
 from modules.settings.store import Settings
@@ -49,7 +50,7 @@ def generate(
     check_details(request, tools)
     watch(Progress("loading", batches=len(plan.batches)))
     checkpoint, note = chosen_checkpoint(request, settings, tools)
-    with tools.models.borrow(checkpoint.title, vae=settings["sd_vae"]) as bundle:
+    with tools.models.borrow(checkpoint.title, **loan(settings)) as bundle:
         session = Session(plan, settings, tools, watch, bundle, hooks)
         for sentence in (note, *bundle.notes):
             session.note(sentence)

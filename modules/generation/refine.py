@@ -8,9 +8,11 @@ from typing import Literal
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.library import CheckpointInfo
+from modules.generation.denoise import told
 from modules.generation.guide import Handover, Successor
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
+from modules.generation.switches import loan
 from modules.generation.texts import Texts
 from modules.generation.tiling import tiled
 from modules.generation.token_merging import merged_tokens
@@ -44,13 +46,14 @@ def refiner_of(
     with ExitStack() as lent:
 
         def load() -> Successor:
-            other = lent.enter_context(session.tools.models.borrow(info, vae=session.settings["sd_vae"]))
+            other = lent.enter_context(session.tools.models.borrow(info, **loan(session.settings)))
             if not other.latent.means_the_same(bundle.latent):
                 raise BadRequest(
                     f"{info.name} cannot take over from {bundle.info.name} as refiner: their latents differ. "
                     "Choose two checkpoints of the same kind."
                 )
             lent.enter_context(tiled(other, session.tiling))
+            other = told(other, session.request, session.settings, *size)
             lent.enter_context(merged_tokens(other.unet, merging))
             extra = None
             if other.extra_channels != bundle.extra_channels:

@@ -173,6 +173,8 @@ def image_conditioning(session: Session, pixels: Tensor, region: Region | None, 
     if bundle.variant == "edit":
         channels = encoded(session, bundle, pixels, scaled=False).expand(request.batch_size, -1, -1, -1)
         return Extra(channels, channels, torch.zeros_like(channels))
+    if bundle.variant == "reference":
+        return Extra(encoded(session, bundle, pixels).expand(request.batch_size, -1, -1, -1))
     if bundle.variant != "inpaint":
         return None
     if region is None:
@@ -186,8 +188,10 @@ def image_conditioning(session: Session, pixels: Tensor, region: Region | None, 
 
 
 def masked_conditioning(session: Session, bundle: ModelBundle, masked: Tensor, mask: Tensor) -> Extra:
-    """[mask, masked picture] as an inpainting model wants them: (B, 1 + C, h, w)."""
+    """[mask, masked picture] as an inpainting model wants them: (B, 1 + C, h, w) for those of Stable Diffusion."""
     latents = encoded(session, bundle, masked)
+    if bundle.blueprint.beside is not None:
+        return Extra(bundle.blueprint.beside(latents, mask).expand(session.request.batch_size, -1, -1, -1))
     small = interpolate(mask, size=latents.shape[-2:])
     channels = torch.cat([small.expand(len(latents), -1, -1, -1), latents], dim=1)
     return Extra(channels.expand(session.request.batch_size, -1, -1, -1))

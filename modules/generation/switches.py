@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from modules.conditioning.emphasis import emphasis_called
 from modules.conditioning.encode import Reading
@@ -37,6 +37,18 @@ def levels_under(settings: Settings, levels: NoiseLevels) -> BentLevels:
     return BentLevels(levels, recorded)
 
 
+class Loan(TypedDict):
+    """What goes with a checkpoint when it is borrowed: the keyword arguments of `Models.borrow`."""
+
+    vae: str
+    modules: Sequence[str]
+
+
+def loan(settings: Settings) -> Loan:
+    """The VAE and the text encoders that the settings choose."""
+    return Loan(vae=settings["sd_vae"], modules=tuple(settings["forge_additional_modules"]))
+
+
 def schedule_settings(settings: Settings, family: str) -> ScheduleSettings:
     return ScheduleSettings(
         sigma_min=settings["sigma_min"],
@@ -50,7 +62,10 @@ def schedule_settings(settings: Settings, family: str) -> ScheduleSettings:
     )
 
 
-def guidance_settings(request: GenerationRequest, settings: Settings, sampler: Sampler) -> GuidanceSettings:
+def guidance_settings(
+    request: GenerationRequest, settings: Settings, sampler: Sampler, *, spare_negative: bool = False
+) -> GuidanceSettings:
+    """How strongly the negative prompt counts. spare_negative: at CFG scale 1 it is left out."""
     min_sigma = settings["s_min_uncond"] if request.s_min_uncond is None else request.s_min_uncond
     return GuidanceSettings(
         scale=request.cfg_scale * sampler.guidance_multiplier,
@@ -61,6 +76,7 @@ def guidance_settings(request: GenerationRequest, settings: Settings, sampler: S
         skip_early=settings["skip_early_cond"],
         pad="v0" if settings["pad_cond_uncond_v0"] else "v1" if settings["pad_cond_uncond"] else "",
         batch_negative=settings["batch_cond_uncond"],
+        spare_negative=spare_negative,
     )
 
 

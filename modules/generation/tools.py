@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.companions import Companions
 from modules.checkpoints.devices import DeviceWishes
 from modules.checkpoints.library import Library
 from modules.checkpoints.memory import Models
@@ -88,6 +89,7 @@ def open_tools(
     *,
     vaes: Path | str | None = None,
     embeddings: Path | str | None = None,
+    text_encoders: Path | str | None = None,
     loras: Path | str | None = None,
     hypernetworks: Path | str | None = None,
     controls: Path | str | None = None,
@@ -96,11 +98,13 @@ def open_tools(
 ) -> Tools:
     """Tools over folders of files, for programs that use the engine as a library.
 
+    text_encoders: for checkpoints that have none inside.
     device: "" chooses the best there is. settings: by key, as in config.json. Raises: BadRequest for a wrong setting.
     """
     library = Library([Path(checkpoints)], [Path(vaes)] if vaes else [])
+    beside = Companions([Path(folder) for folder in (text_encoders, vaes) if folder])
     return Tools(
-        models=Models(library, DeviceWishes(device=device)),
+        models=Models(library, DeviceWishes(device=device), companions=beside),
         settings=Settings().with_flat(settings or {}),
         embeddings=EmbeddingLibrary([Path(embeddings)] if embeddings else []),
         networks=open_shelf([Path(loras)] if loras else [], [Path(hypernetworks)] if hypernetworks else []),

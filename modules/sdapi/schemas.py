@@ -53,6 +53,7 @@ class GenerationBody(Body):
     n_iter: int = 1
     steps: int = 50
     cfg_scale: float = 7.0
+    distilled_cfg_scale: float = Field(0.0, description="For FLUX and its kin. 0: as the model likes.")
     width: int = 512
     height: int = 512
     restore_faces: bool | None = None

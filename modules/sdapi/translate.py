@@ -100,6 +100,7 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
         sampler=sampler,
         scheduler=scheduler,
         cfg_scale=body.cfg_scale,
+        distilled_cfg_scale=body.distilled_cfg_scale,
         seed=body.seed,
         subseed=body.subseed,
         subseed_strength=body.subseed_strength,

@@ -49,6 +49,7 @@ class Engine:
             models = self._tools.models
             models.limit = int(settings["sd_checkpoints_limit"])
             models.vae_setting = settings["sd_vae"]
+            models.modules = tuple(settings["forge_additional_modules"])
             models.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
             return self._tools.with_(
                 settings=settings,
@@ -111,7 +112,7 @@ def make_tools(studio: Studio) -> Tools:
         full_precision_vae=flags.no_half_vae,
     )
     return Tools(
-        models=Models(studio.library, wishes, forced_vae=flags.vae_path),
+        models=Models(studio.library, wishes, forced_vae=flags.vae_path, companions=studio.companions),
         settings=studio.settings,
         styles=studio.styles,
         embeddings=EmbeddingLibrary(flags.embedding_folders),

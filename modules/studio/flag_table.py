@@ -291,7 +291,8 @@ class Flags:
     @property
     def text_encoder_folders(self) -> tuple[Path, ...]:
         """Where text encoders are looked for that a checkpoint comes without."""
-        return self.others.around("text_encoders", (self.models_dir / "text_encoder", self.models_dir / "CLIP"))
+        names = ("text_encoder", "text_encoders", "clip", "CLIP")  # Forge's, ComfyUI's, A1111's
+        return self.others.around("text_encoders", tuple(self.models_dir / name for name in names))
 
     @property
     def taesd_folders(self) -> tuple[Path, ...]:

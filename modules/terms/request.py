@@ -114,6 +114,13 @@ class GenerationRequest:
     sampler: str = param("Euler", "Sampling method", Choice(listing="samplers"), key="sampler_name", infotext="Sampler")
     scheduler: str = param("Automatic", "Schedule type", Choice(listing="schedulers"), infotext="Schedule type")
     cfg_scale: float = param(7.0, "CFG Scale", Slider(1, 30, 0.5), infotext="CFG scale")
+    distilled_cfg_scale: float = param(
+        0.0,
+        "Distilled CFG Scale",
+        Slider(0, 30, 0.1),
+        infotext="Distilled CFG Scale",
+        help="For FLUX and its kin, which were taught to follow it without a negative prompt. 0: as the model likes.",
+    )
     seed: int = param(-1, "Seed", Number(integer=True), infotext="Seed")
     subseed: int = param(-1, "Variation seed", Number(integer=True), infotext="Variation seed")
     subseed_strength: float = param(0.0, "Variation strength", Slider(0, 1, 0.01), infotext="Variation seed strength")

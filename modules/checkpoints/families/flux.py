@@ -287,7 +287,8 @@ def beside(masked: Tensor, mask: Tensor) -> Tensor:
     import torch
 
     height, width = masked.shape[-2:]
-    cells = mask[:, 0].view(-1, height, MASK_SIDE, width, MASK_SIDE).permute(0, 2, 4, 1, 3)
+    mask = mask[..., : height * MASK_SIDE, : width * MASK_SIDE]  # of sizes that are no multiple of 8
+    cells = mask[:, 0].reshape(-1, height, MASK_SIDE, width, MASK_SIDE).permute(0, 2, 4, 1, 3)
     cells = cells.reshape(-1, MASK_SIDE**2, height, width).to(masked)
     return torch.cat([masked, cells.expand(len(masked), -1, -1, -1)], dim=1)
 

@@ -7,6 +7,7 @@ from modules.settings.sections import (
     compatibility,
     diffusion,
     editing,
+    flow,
     interface,
     large,
     models,
@@ -26,6 +27,7 @@ SETTINGS = Catalogue(
         (
             *saving.SETTINGS,
             *diffusion.SETTINGS,
+            *flow.SETTINGS,
             *large.SETTINGS,
             *sampling.SETTINGS,
             *compatibility.SETTINGS,
