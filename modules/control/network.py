@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from modules.checkpoints.bundle import Residuals
+from modules.checkpoints.asking import Residuals
 
 if TYPE_CHECKING:
     from diffusers.models.adapter import T2IAdapter

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from modules.checkpoints.bundle import ModelBundle, Residuals
+from modules.checkpoints.asking import Residuals
+from modules.checkpoints.bundle import ModelBundle
 from modules.control.network import Maps, SteeringNetwork
 from modules.control.reference import Reference, exchanging, seen_by
 from modules.control.retouch import Retouch, retouched
