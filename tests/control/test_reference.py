@@ -15,6 +15,7 @@ from modules.control.reference import Reference, exchanging, places_of
 from modules.control.retouch import Kept, Recoloured, blurred
 from modules.control.steering import SteeredNetwork
 from modules.diffusion.guidance import Rows, Texts
+from modules.diffusion.windows import Span, Window
 from modules.generation import GenerationRequest, Hires, Tools, generate
 from modules.terms.control import CONTROL_FIRST, PROMPT_FIRST, ControlUnit
 from tests.control.written import normal
@@ -100,6 +101,14 @@ def test_weight_zero_lends_nothing(bundle: ModelBundle) -> None:
 def test_two_references_add_up(bundle: ModelBundle) -> None:
     both = answer(bundle, reference(bundle), reference(bundle, attention=False, statistics=True))
     torch.testing.assert_close(both, answer(bundle, reference(bundle, statistics=True)))
+
+
+def test_windows_show_their_part_of_the_reference(bundle: ModelBundle) -> None:
+    half = Window(Span(0, 8), Span(8, 16))
+    network = SteeredNetwork(bundle, (), ROWS, [reference(bundle)]).through(half, (8, 16))
+    assert torch.equal(network.references[0].latents, normal(1, 4, 8, 16, seed=3)[..., 8:])
+    with torch.no_grad():
+        assert network(half.of(X), TIME, CROSS).shape == (4, 4, 8, 8)
 
 
 def test_kept_latents_stay_outside_the_paint() -> None:
