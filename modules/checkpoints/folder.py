@@ -24,6 +24,10 @@ LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 STEMS = ("diffusion_pytorch_model", "model")
 
 
+# The denoising network, by which a model is known.
+DENOISERS = ("transformer", "unet")
+
+
 class PartHeader(Protocol):
     @property
     def tensors(self) -> Mapping[str, TensorInfo]: ...
@@ -32,6 +36,14 @@ class PartHeader(Protocol):
 def is_folder(path: Path) -> bool:
     """Whether `path` is a model in the form of a folder."""
     return (path / INDEX).is_file()
+
+
+def identity_file(path: Path) -> Path:
+    """The file whose hash is that of the model `path`: itself, or the first one of a folder's denoising network."""
+    if not path.is_dir():
+        return path
+    found = (file for part in DENOISERS for file in _weights(path / part))
+    return next(found, path / INDEX)
 
 
 def read_folder(path: Path, read: Callable[[Path], PartHeader]) -> tuple[dict[str, TensorInfo], dict[str, str]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.checkpoints.files import read_header
+from modules.checkpoints.folder import INDEX, identity_file
 from modules.checkpoints.hashes import BackgroundHashing, HashCache, HashingProgress, legacy_hash
 from modules.checkpoints.sidecar import user_metadata
 from modules.networks.folders import ModelFile, ModelFiles
@@ -31,7 +32,10 @@ BUILT_IN = "None"
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint file under the names by which A1111 knows it. `sha256` is None until it has been computed."""
+    """A checkpoint, a file or a folder of diffusers, under the names by which A1111 knows it.
+
+    sha256: None until it has been computed.
+    """
 
     path: Path
     name: str
@@ -40,11 +44,12 @@ class CheckpointInfo:
     @property
     def name_for_extra(self) -> str:
         """The file's name without folder and extension: what infotext calls "Model"."""
-        return self.path.stem
+        return self.path.stem if self.path.suffix.lower() in CHECKPOINT_ENDINGS else self.path.name
 
     @property
     def model_name(self) -> str:
-        return self.name.removesuffix(self.path.suffix).replace("/", "_").replace("\\", "_")
+        ending = self.path.suffix if self.path.suffix.lower() in CHECKPOINT_ENDINGS else ""  # folders have none
+        return self.name.removesuffix(ending).replace("/", "_").replace("\\", "_")
 
     @property
     def shorthash(self) -> str | None:
@@ -68,7 +73,7 @@ class CheckpointInfo:
     def metadata(self) -> Mapping[str, Any]:
         """What the file says of itself, JSON values decoded, the thumbnail left out; empty if it cannot be read."""
         try:
-            raw = read_header(self.path).metadata if self.path.suffix == ".safetensors" else {}
+            raw = read_header(self.path).metadata if self.path.suffix in (".safetensors", ".gguf") else {}
         except WebuiError:
             return {}
         return {key: _decoded(value) for key, value in raw.items() if key != "modelspec.thumbnail"}
@@ -122,7 +127,7 @@ class Library:
     ) -> None:
         self._checkpoint_folders = tuple(folder.absolute() for folder in checkpoint_folders)
         self._checkpoint_files = tuple(file.absolute() for file in checkpoint_files)
-        beside = (*CHECKPOINT_ENDINGS, *VAE_BESIDE_CHECKPOINT)
+        beside = (*CHECKPOINT_ENDINGS, *VAE_BESIDE_CHECKPOINT, INDEX)
         self._checkpoint_places = [
             ModelFiles([folder], beside, list_hidden=list_hidden) for folder in self._checkpoint_folders
         ]
@@ -228,7 +233,7 @@ class Library:
         """`info` with its SHA-256, which is computed now if it is not known yet (seconds for a large file)."""
         if info.sha256 or not self._hashing:
             return info
-        self._hashes.compute(info.path, f"checkpoint/{info.name}")
+        self._hashes.compute(identity_file(info.path), f"checkpoint/{info.name}")
         self._hash_found(info.path)
         return self._checkpoint(info.path, info.name)
 
@@ -242,7 +247,7 @@ class Library:
         """Starts hashing what has no hash yet; titles change as hashes become known."""
         if self._hashing:
             waiting = [info for info in self.checkpoints if info.sha256 is None]
-            self._background.start((info.path, f"checkpoint/{info.name}") for info in waiting)
+            self._background.start((identity_file(info.path), f"checkpoint/{info.name}") for info in waiting)
 
     @property
     def hashing(self) -> HashingProgress:
@@ -298,7 +303,13 @@ class Library:
     def _checkpoint_paths(self, places: Iterable[Iterable[ModelFile]]) -> Iterator[Path]:
         seen = set()
         files = [file for file in self._checkpoint_files if file.is_file()]
-        for path in (*files, *_in_order(places, CHECKPOINT_ENDINGS)):
+        listed = [*files, *_in_order(places, (*CHECKPOINT_ENDINGS, INDEX))]
+        models = {path.parent for path in listed if path.name == INDEX}
+        for path in listed:
+            if path.name == INDEX:
+                path = path.parent
+            elif models and not models.isdisjoint(path.parents):
+                continue  # a part of a folder
             if path not in seen and not path.name.lower().endswith(VAE_BESIDE_CHECKPOINT):
                 seen.add(path)
                 yield path
@@ -316,17 +327,17 @@ class Library:
     def _name(self, path: Path) -> str:
         for folder in self._checkpoint_folders:
             if path.is_relative_to(folder):
-                return str(path.relative_to(folder))
+                return str(path.relative_to(folder)) if path != folder else path.name
         return path.name
 
     def _known_hash(self, path: Path, section: str, name: str = "") -> str | None:
-        return self._hashes.known(path, f"{section}/{name or path.name}") if self._hashing else None
+        return self._hashes.known(identity_file(path), f"{section}/{name or path.name}") if self._hashing else None
 
     def _hash_found(self, path: Path) -> None:
         with self._lock:
-            info = self._checkpoints.get(path)
-            if info is not None:
-                self._checkpoints[path] = self._checkpoint(path, info.name)
+            infos = [info for known, info in self._checkpoints.items() if path == known or known in path.parents]
+            for info in infos:
+                self._checkpoints[info.path] = self._checkpoint(info.path, info.name)
 
     def _need_some(self) -> None:
         if not len(self):

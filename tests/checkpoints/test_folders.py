@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel, ZImageTransformer2DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from modules.checkpoints.files import open_tensors, read_header
 from modules.checkpoints.inspect import inspect_file
+from modules.checkpoints.library import Library
 from modules.checkpoints.load import load_checkpoint
+from modules.checkpoints.memory import Models
 from modules.terms.errors import NotFound, UnknownFile
+from tests.checkpoints.flow_layout import FLUX_VAE_SCALE, tiny_flux
+from tests.checkpoints.flow_layout import VAE as KL_VAE
+from tests.checkpoints.more_flow_layouts import Z_IMAGE, random_network, tiny_language, write_vocabulary
 from tests.checkpoints.original_layout import TEXT, UNET, VAE
 
 SDXL_UNET = {
@@ -129,3 +135,54 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path, sd1_parts: dict[str
 
 def near(found: Tensor, wanted: Tensor) -> bool:
     return bool((found - wanted).abs().max() <= 1e-4)
+
+
+def test_the_library_lists_folders_and_not_their_parts(tmp_path: Path, sd1_parts: dict[str, torch.nn.Module]) -> None:
+    home = tmp_path / "models"
+    write_folder(home / "sub" / "model v1.5", "StableDiffusionPipeline", **sd1_parts)
+    save_file({"x": torch.zeros(1)}, home / "single.safetensors")
+    library = Library([home])
+    assert sorted(info.name for info in library.checkpoints) == ["single.safetensors", str(Path("sub", "model v1.5"))]
+    info = library.find("model v1.5")
+    assert (info.name_for_extra, info.model_name) == ("model v1.5", "sub_model v1.5")
+    weights = info.path / "unet" / "diffusion_pytorch_model.safetensors"
+    assert library.hashed(info).sha256 == sha256(weights.read_bytes()).hexdigest()
+    assert library.find(f"model v1.5 [{library.hashed(info).shorthash}]").path == info.path
+    with Models(library).borrow("model v1.5") as bundle:
+        assert bundle.info.path == info.path
+
+
+def test_background_hashing_knows_folders(tmp_path: Path, sd1_parts: dict[str, torch.nn.Module]) -> None:
+    write_folder(tmp_path / "model", "StableDiffusionPipeline", **sd1_parts)
+    library = Library([tmp_path])
+    library.hash_in_background()
+    library.wait_for_hashes()
+    assert library.checkpoints[0].sha256
+    library.close()
+
+
+def test_folders_of_transformers_draw_and_find_their_vocabulary(tmp_path: Path) -> None:
+    network = random_network(ZImageTransformer2DModel, **Z_IMAGE)
+    text, vae = tiny_language("Qwen3", 32), random_network(AutoencoderKL, **KL_VAE, **FLUX_VAE_SCALE)
+    path = write_folder(tmp_path / "z", "ZImagePipeline", transformer=network, text_encoder=text, vae=vae)
+    write_vocabulary(path)
+    bundle = load_checkpoint(path)
+    assert bundle.family.name == "Z-Image"
+    x, cross = torch.randn(1, 16, 8, 8), torch.randn(1, 5, 32)
+    with torch.no_grad():
+        wanted = -network([x[0].unsqueeze(1)], torch.tensor([0.5]), [cross[0]]).sample[0].squeeze(1)
+    assert near(bundle.predict(x, torch.tensor([500.0]), cross)[0], wanted)
+    state = bundle.clips[0].model.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in text.state_dict().items())
+
+
+def test_a_folder_of_flux_is_flux(tmp_path: Path) -> None:
+    made = tiny_flux()
+    path = write_folder(
+        tmp_path / "f", "FluxPipeline", transformer=made.transformer, text_encoder=made.clip, text_encoder_2=made.t5,
+        vae=made.vae,
+    )  # fmt: skip
+    bundle = load_checkpoint(path)
+    assert (bundle.family.name, [clip.name for clip in bundle.clips]) == ("FLUX.1", ["clip_l", "t5"])
+    state = bundle.unet.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in made.transformer.state_dict().items())
