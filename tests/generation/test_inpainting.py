@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,47 @@ def test_an_inpainting_without_overlay_shows_what_was_drawn(tools: Tools, pictur
     assert bare.images[0].image.size == (SIZE, SIZE)
     assert bare.images[1].image.size == (SIZE, SIZE)
     assert not np.array_equal(pixels(bare.images[0].image)[:8], pixels(picture)[:8])
+
+
+def with_alpha(mask: Image.Image) -> Image.Image:
+    """A mask as canvases send it: painted where it is opaque, whatever its colour."""
+    sheet = Image.new("RGBA", mask.size, (0, 0, 0, 0))
+    sheet.putalpha(mask)
+    return sheet
+
+
+@pytest.mark.parametrize("form", [Image.Image.copy, with_alpha], ids=["grey", "alpha"])
+@pytest.mark.parametrize("invert", [False, True], ids=["masked", "not masked"])
+@pytest.mark.parametrize("area", [None, 0, 64], ids=["whole", "padding 0", "padding 64"])
+def test_so_do_inverted_masks_masks_with_alpha_and_every_padding(
+    tools: Tools, picture: Image.Image, form: Callable[[Image.Image], Image.Image], invert: bool, area: int | None
+) -> None:
+    blur = {"blur_x": 1, "blur_y": 2}
+    mask = Mask(form(disc()), **blur, invert=invert, only_masked=area is not None, padding=area or 0)
+    result = redrawn(tools, picture, mask, denoising_strength=1.0, steps=1)
+    outside = np.asarray(prepared_mask(disc(), **blur, invert=invert)) == 0
+    assert 0.005 < outside.mean() < 0.98
+    after, before = pixels(result.images[0].image), pixels(picture)
+    assert np.array_equal(after[outside], before[outside])
+    assert (after != before).any(axis=-1)[~outside].mean() > 0.5
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64)], ids=["as large", "wider"])
+def test_only_masked_keeps_a_large_picture_at_its_own_size(tools: Tools, size: tuple[int, int]) -> None:
+    """The part is drawn at the request's size and put back where it was; nothing else is even resampled."""
+    large = Image.fromarray(np.random.default_rng(8).integers(0, 256, (150, 201, 3), np.uint8))
+    mask = Image.new("L", large.size)
+    ImageDraw.Draw(mask).ellipse((140, 90, 190, 140), fill=255)
+    asked = Mask(mask, blur_x=2, blur_y=2, only_masked=True, padding=8)
+    result = redrawn(tools, large, asked, width=size[0], height=size[1])
+    assert result.images[0].image.size == large.size
+    outside = np.asarray(prepared_mask(mask, blur_x=2, blur_y=2)) == 0
+    assert np.array_equal(pixels(result.images[0].image)[outside], pixels(large)[outside])
+    assert f"Size: {size[0]}x{size[1]}" in result.images[0].infotext
+
+
+def test_an_inverted_white_mask_returns_the_picture(tools: Tools, picture: Image.Image) -> None:
+    mask = Mask(Image.new("L", picture.size, 255), invert=True)
+    result = redrawn(tools, picture, mask, denoising_strength=1.0, batch_size=2)
+    for image in result.images:
+        assert np.array_equal(pixels(image.image), pixels(picture))
