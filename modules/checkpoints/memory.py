@@ -289,8 +289,12 @@ def trim() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Gives what the C library keeps of freed memory back to the system: 0.2 s after a model of 4 GB."""
     if sys.platform == "linux":
-        # glibc keeps what was freed below its trim threshold; 0.2 s, done only after unloading.
         release = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if release is not None:
             release(0)

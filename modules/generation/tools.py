@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modules.checkpoints.approximate import Approximations
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.companions import Companions
 from modules.checkpoints.devices import DeviceWishes
@@ -54,6 +55,7 @@ class Tools:
     captioners: Registry[Captioner] = field(default_factory=captioners)
     networks: NetworkShelf = field(default_factory=NetworkShelf)
     controls: ControlShelf = field(default_factory=ControlShelf)
+    approximations: Approximations = field(default_factory=Approximations)
 
     def with_(self, **changes: Any) -> Tools:
         """A copy with these fields changed; models and caches are shared."""
