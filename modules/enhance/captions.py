@@ -1,49 +1,38 @@
-"""What puts a picture into words. No model for it comes with the studio; each entry says what it lacks."""
+"""What puts a picture into words, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
-from modules.terms.errors import NotFound
+from modules.enhance.caption_files import SENTENCES, TAGS
+from modules.enhance.caption_models import CaptionModels
+from modules.settings.store import Settings
 from modules.terms.registry import Registry
 
 
 @dataclass(frozen=True)
 class Captioner:
-    """`read(picture)` is its caption. None while there is no model for it: then `lacks` says so."""
+    """`read(picture)` is its caption."""
 
     name: str
-    read: Callable[[Image.Image], str] | None = None
+    read: Callable[[Image.Image], str]
     aliases: tuple[str, ...] = ()
-    lacks: str = ""
 
     def caption(self, image: Image.Image) -> str:
-        """The words for `image`. Raises: NotFound saying what is missing."""
-        if self.read is None:
-            raise NotFound(self.lacks)
+        """The words for `image`. Raises: NotFound saying which files are missing and where they go; UnknownFile."""
         return self.read(image)
 
 
-def captioners() -> Registry[Captioner]:
-    """A fresh list of A1111's two: sentences and tags."""
+def captioners(models: CaptionModels | None = None, settings: Mapping[str, Any] | None = None) -> Registry[Captioner]:
+    """A fresh list of A1111's two, sentences and tags, over the files that `models` finds, under `settings`."""
+    of, under = models or CaptionModels(), settings if settings is not None else Settings()
     found: Registry[Captioner] = Registry("interrogation model")
-    found.add(
-        Captioner(
-            "BLIP",
-            aliases=("clip",),
-            lacks="Pictures cannot be described in sentences yet: there is no BLIP model here, and none is downloaded.",
-        )
-    )
-    found.add(
-        Captioner(
-            "Deepbooru",
-            aliases=("deepdanbooru", "deepbooru tags"),
-            lacks="Pictures cannot be tagged yet: there is no DeepDanbooru model here, and none is downloaded.",
-        )
-    )
+    found.add(Captioner(SENTENCES.name, lambda picture: of.sentence(picture, under), aliases=("clip",)))
+    found.add(Captioner(TAGS.name, lambda picture: of.tags(picture, under), aliases=("deepdanbooru", "deepbooru tags")))
     return found
 
 

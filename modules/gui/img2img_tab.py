@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -14,12 +15,20 @@ from modules.gui.canvas import Brush, canvas
 from modules.gui.detail_part import detail_part
 from modules.gui.form import Tab
 from modules.gui.i18n import label, param_key
-from modules.gui.img2img_request import AREAS, MASK_MODES, MASKED_CONTENT, RESIZE_MODES, to_img2img_request
+from modules.gui.img2img_request import (
+    AREAS,
+    MASK_MODES,
+    MASKED_CONTENT,
+    RESIZE_MODES,
+    picture_and_mask,
+    to_img2img_request,
+)
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.part_values import SCRIPTS
-from modules.gui.prompt_row import prompt_row
+from modules.gui.prompt_row import PromptRow, prompt_row
 from modules.gui.results import bind_generation, results_column
+from modules.gui.run import told
 from modules.gui.script_part import script_part
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
 from modules.terms.picture_batch import PictureBatch
@@ -54,7 +63,26 @@ def build(studio: Studio) -> Tab:
     bind_generation(
         studio, tab, top, results, request_of, before=script("readyImg2img", everything), more=Fields({FILES: files})
     )
+    _bind_describing(studio, tab, top)
     return dataclasses.replace(tab, send=results.send)
+
+
+def _bind_describing(studio: Studio, tab: Tab, top: PromptRow) -> None:
+    """The buttons that put the picture of the open mode into words, as the prompt."""
+    everything = tab.everything
+
+    def describe(model: str, *values: Any) -> str:
+        named = everything.named(values)
+        return told(studio, lambda: studio.caption(picture_and_mask(str(named["mode"]), named)[0], model))
+
+    for model, button in top.describe.items():
+        button.click(
+            partial(describe, model),
+            everything.inputs,
+            top.prompt,
+            js=script("readyImg2img", list(everything.components)),
+            **private(),
+        )
 
 
 def _modes(studio: Studio, tab: Tab) -> gr.File:

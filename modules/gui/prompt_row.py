@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import gradio as gr
 from gradio.components import Component
@@ -11,10 +12,16 @@ from modules.gui.i18n import label
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
 from modules.terms.request import GenerationRequest
 
+# What puts a picture into words: model -> its button's words, A1111's element id, and icon.
+DESCRIBERS = {
+    "CLIP": ("page.interrogate", "interrogate", "words"),
+    "Deepbooru": ("page.deepbooru", "deepbooru", "tags"),
+}
+
 
 @dataclass(frozen=True)
 class PromptRow:
-    """What a tab binds its events to."""
+    """What a tab binds its events to. `describe`: by model; only where there is a picture to describe."""
 
     prompt: Component
     negative: Component
@@ -27,6 +34,7 @@ class PromptRow:
     styles: Component
     counters: tuple[gr.HTML, gr.HTML]
     count_tokens: gr.Button
+    describe: Mapping[str, gr.Button] = field(default_factory=dict)
 
 
 def prompt_row(tab: str, fields: Fields, listing: Listing) -> PromptRow:
@@ -49,6 +57,14 @@ def prompt_row(tab: str, fields: Fields, listing: Listing) -> PromptRow:
                 paste = tool_button("page.paste", elem_id="paste" if tab == "txt2img" else f"{tab}_paste", icon="paste")
                 clear = tool_button("page.clear_prompts", elem_id=f"{tab}_clear_prompt", icon="clear")
                 apply_styles = tool_button("page.apply_styles", elem_id=f"{tab}_style_apply", icon="apply")
+                describe = (
+                    {
+                        model: tool_button(words, elem_id=elem_id, icon=icon)
+                        for model, (words, elem_id, icon) in DESCRIBERS.items()
+                    }
+                    if tab == "img2img"
+                    else {}
+                )
             with gr.Row(elem_id=f"{tab}_styles_row", elem_classes=["styles-row"]):
                 styles = param_field(
                     fields, GenerationRequest, "styles", listing, elem_id=f"{tab}_styles", show_label=True, scale=1
@@ -67,6 +83,7 @@ def prompt_row(tab: str, fields: Fields, listing: Listing) -> PromptRow:
         styles=styles,
         counters=(counter, negative_counter),
         count_tokens=count_tokens,
+        describe=describe,
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from modules.enhance.captions import captioners
 from modules.imaging.metadata import texts_in
 from modules.sdapi.failures import raise_unless_done
 from modules.sdapi.images import as_base64, read_image
@@ -57,9 +56,9 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/interrogate")
     def interrogate(body: InterrogateBody) -> InterrogateAnswer:
-        """Words for a picture. Answers 404 while there is no model for it."""
-        captioner = captioners()[body.model]
-        return InterrogateAnswer(caption=captioner.caption(read_image(body.image, studio.settings).convert("RGB")))
+        """Words for a picture. Answers 404 while there is no model for it, saying where its files go."""
+        picture = read_image(body.image, studio.settings).convert("RGB")
+        return InterrogateAnswer(caption=studio.caption(picture, body.model))
 
     return router
 

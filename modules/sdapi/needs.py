@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from PIL.Image import Image
+
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.generation.resources import Resources
@@ -73,6 +75,8 @@ class Studio(Protocol):
     def refresh(self, name: str) -> list[str]: ...
 
     def memory(self) -> dict[str, Any]: ...
+
+    def caption(self, image: Image, model: str) -> str: ...
 
     def unload(self) -> None: ...
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from modules.enhance.captions import captioners
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
+    from modules.enhance.caption_models import CaptionModels
     from modules.enhance.networks import Networks
     from modules.enhance.upscaler import Upscaler
     from modules.generation.tools import Tools
@@ -32,18 +34,23 @@ class Engine:
         self._lock = threading.Lock()
         self._tools: Tools | None = None
         self._picture_networks: Networks | None = None
+        self._caption_models: CaptionModels | None = None
         self.state = "starting"
 
     def tools(self, settings: Settings) -> Tools:
         """The tools for a job under `settings`. The first call imports torch and finds the device."""
         with self._lock:
             if self._tools is None:
+                from modules.enhance.caption_models import CaptionModels
                 from modules.enhance.detection.detect import Detectors
                 from modules.enhance.faces.restore import Faces
 
                 self._tools = make_tools(self._studio)
                 self._picture_networks = make_picture_networks(self._studio, self._tools)
                 faces = Faces(self._picture_networks, self._studio.flags.face_folders)
+                self._caption_models = CaptionModels(
+                    (self._studio.flags.models_dir,), lambda: caption_device(self._studio, self._tools)
+                )
                 detectors = Detectors(self._studio.flags.face_folders)
                 self._tools = self._tools.with_(faces=faces, detectors=detectors)
             models = self._tools.models
@@ -54,6 +61,7 @@ class Engine:
             return self._tools.with_(
                 settings=settings,
                 styles=self._studio.styles,
+                captioners=captioners(self._caption_models, settings),
                 upscalers=upscalers_of(self._studio, self._picture_networks),
             )
 
@@ -86,7 +94,9 @@ class Engine:
             pass
 
     def unload_networks(self) -> None:
-        """Drops the networks that enlarge pictures or repair faces."""
+        """Drops the networks that enlarge pictures, repair faces or describe pictures."""
+        if self._caption_models is not None:
+            self._caption_models.unload()
         if self._picture_networks is not None:
             self._picture_networks.unload()
 
@@ -120,6 +130,12 @@ def make_tools(studio: Studio) -> Tools:
         controls=ControlShelf(flags.control_folders, flags.controlnet_preprocessor_models_dir),
         version=studio.infotext_version,
     )
+
+
+def caption_device(studio: Studio, tools: Tools | None) -> Any:
+    """Where pictures are described; `--use-cpu interrogate` keeps that off the device."""
+    on_cpu = bool({"all", "interrogate"} & {name.lower() for name in studio.flags.use_cpu or ()})
+    return "cpu" if on_cpu or tools is None else tools.models.device
 
 
 def make_picture_networks(studio: Studio, tools: Tools) -> Networks:

@@ -32,7 +32,7 @@ LATENT_UPSCALE_MODES = (
     "Latent (nearest-exact)",
 )
 # The detail pass as clients look for it among the scripts. Its arguments are objects, which have no controls here.
-DETAIL_ROWS = tuple(
+DETAIL_ROWS: tuple[Row, ...] = tuple(
     {"name": "ADetailer", "is_alwayson": True, "is_img2img": img2img, "args": []} for img2img in (False, True)
 )
 PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from modules.checkpoints.companions import Companions
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
@@ -138,6 +140,10 @@ class Studio:
     def memory(self) -> dict[str, Any]:
         """RAM and device memory in bytes, as `/sdapi/v1/memory` shows them."""
         return memory_report(self.engine)
+
+    def caption(self, image: Image, model: str) -> str:
+        """Words for `image` by the interrogation model of that name. Raises: NotFound, UnknownFile."""
+        return self.engine.tools(self.settings).captioners[model].caption(image)
 
     def unload(self) -> None:
         """Drops every model from memory, once the job that uses one has ended."""

@@ -266,7 +266,7 @@ def test_faces_without_weights_or_with_part_visibility(tools: Tools, tmp_path: P
 
 
 def test_captions_are_joined_or_say_what_is_missing(tools: Tools) -> None:
-    with pytest.raises(NotFound, match="no BLIP model"):
+    with pytest.raises(NotFound, match="models/BLIP"):
         results(tools, noise(8, 8), captions=Captioning((BLIP,)))
     words = captioners()
     for name, said in ((BLIP, "a cat"), (DEEPBOORU, "cat, solo")):

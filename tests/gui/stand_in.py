@@ -99,6 +99,9 @@ class StandIn:
 
     refresh = listing
 
+    def caption(self, image: Image.Image, model: str) -> str:
+        return f"{model} of {image.width}x{image.height}"
+
     def details(self, name: str) -> list[dict[str, Any]]:
         return []
 

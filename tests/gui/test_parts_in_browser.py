@@ -81,3 +81,16 @@ def test_uploaded_pictures_go_through_img2img(page: Page, studio: StandIn, tmp_p
     assert isinstance(batch, PictureBatch)
     assert sorted(picture.name for picture in batch.pictures) == ["one", "two"]
     assert batch.request.prompt == "a boat"
+
+
+def test_the_picture_of_the_open_mode_is_described_as_the_prompt(page: Page, studio: StandIn, tmp_path: Path) -> None:
+    Image.new("RGB", (48, 32), "red").save(tmp_path / "red.png")
+    page.locator("#tab_img2img-button").click()
+    page.locator("#img2img_image input[type=file]").set_input_files(tmp_path / "red.png")
+    page.wait_for_selector("#img2img_image .canvas.filled")
+    page.locator("#interrogate").click()
+    prompt = page.locator("#img2img_prompt textarea")
+    page.wait_for_function("() => document.querySelector('#img2img_prompt textarea').value !== ''")
+    assert prompt.input_value() == "CLIP of 48x32"
+    page.locator("#deepbooru").click()
+    page.wait_for_function("() => document.querySelector('#img2img_prompt textarea').value.startsWith('Deepbooru')")

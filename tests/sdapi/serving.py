@@ -18,6 +18,7 @@ from PIL import Image
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.control.library import ControlLibrary
+from modules.enhance.captions import captioners
 from modules.enhance.upscalers.files import UpscalerFiles
 from modules.generation.resources import LocalResources
 from modules.imaging.files import save_image
@@ -82,6 +83,9 @@ class QueueStudio:
 
     def memory(self) -> dict[str, Any]:
         return {"ram": {"free": 1, "used": 1, "total": 2}, "cuda": {"error": "unavailable"}}
+
+    def caption(self, image: Image.Image, model: str) -> str:
+        return captioners()[model].caption(image)
 
     def unload(self) -> None: ...
 

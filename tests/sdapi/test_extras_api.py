@@ -117,7 +117,7 @@ def test_what_cannot_be_done_is_told(server: Server, body: dict[str, Any], statu
     assert words in json.dumps(response.json()["errors"] or response.json()["detail"])
 
 
-@pytest.mark.parametrize(("model", "words"), [("clip", "BLIP"), ("deepdanbooru", "DeepDanbooru"), ("no", "'no'")])
+@pytest.mark.parametrize(("model", "words"), [("clip", "BLIP"), ("deepdanbooru", "models/deepbooru"), ("no", "'no'")])
 def test_interrogation_says_what_is_missing(server: Server, model: str, words: str) -> None:
     response = server.client.post("/sdapi/v1/interrogate", json={"image": encoded(noise()), "model": model})
     assert response.status_code == 404
