@@ -72,20 +72,24 @@ def _modules(state: StateDict, request: ExtractRequest) -> Iterator[tuple[str, s
     """(kohya's name, path, component) of every module with a weight."""
     parts = model_parts(state)
     several = sum(1 for part, _ in parts if part.number) > 1
+    unet = any(name == "down_blocks" for name, _ in parts[0][0].module.named_children())
     for part, component in parts:
         if part.number and not request.text_encoder:
             continue
         for path, module in part.module.named_modules():
             if shape_of(module) is not None and not path.endswith(("token_embedding", "position_embedding")):
-                yield kohya_name(part.number, path, several=several), path, component
+                yield kohya_name(part.number, path, several=several, unet=unet), path, component
 
 
-def kohya_name(part: int, path: str, *, several: bool) -> str:
-    """What kohya's scripts call a module; `several`: the model has more than one text encoder."""
+def kohya_name(part: int, path: str, *, several: bool, unet: bool = True) -> str:
+    """What kohya's scripts call a module; `several`: the model has more than one text encoder. Not `unet`: the network
+    is a transformer, whose modules OneTrainer's prefix leads to in other programs, too."""
     flat = path.replace(".", "_")
     if not part:
-        return f"lora_unet_{flat}"
+        return f"lora_{'unet' if unet else 'transformer'}_{flat}"
     prefix = f"lora_te{part}" if several else "lora_te"
+    if part > 2:
+        return f"{prefix}_{flat}"
     return f"{prefix}_text_model_{flat.removeprefix('text_model_')}"
 
 

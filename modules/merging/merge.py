@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from modules.checkpoints.files import StateDict
+from modules.checkpoints.tensor_info import TORCH_NAMES
 from modules.merging.bake import Baked
 from modules.merging.blocks import multipliers
 from modules.merging.vae import vae_tensors
@@ -117,7 +118,8 @@ def others_of(sources: Sources, request: MergeRequest, key: str) -> tuple[Tensor
 
 def is_weight(state: StateDict, key: str) -> bool:
     """Whether `key` is a number of a network, not a table of the noise schedule or a position."""
-    return "." in key and state.header.tensors[key].dtype.startswith(("F", "BF"))
+    info = state.header.tensors[key]
+    return "." in key and (info.packed or info.dtype.startswith(("F", "BF")))
 
 
 def spelt_in(state: StateDict, key: str) -> str | None:
@@ -151,12 +153,18 @@ def plan(request: MergeRequest, sources: Sources) -> Merged:
 
 def _planned(request: MergeRequest, state: StateDict, key: str, vae: Mapping[str, Tensor]) -> Planned:
     tensor = vae.get(key)
-    if tensor is None:
-        tensor = state[key]
-    wanted = request.number_format
-    is_cast = wanted != AS_STORED and tensor.is_floating_point() and "." in key
-    dtype: torch.dtype = getattr(torch, wanted) if is_cast else tensor.dtype
-    return Planned(dtype, tuple(tensor.shape))
+    shape = state.header.tensors[key].shape if tensor is None else tuple(tensor.shape)
+    dtype = _dtype(state, key) if tensor is None else tensor.dtype
+    if request.number_format != AS_STORED and dtype.is_floating_point and "." in key:
+        dtype = getattr(torch, request.number_format)
+    return Planned(dtype, shape)
+
+
+def _dtype(state: StateDict, key: str) -> torch.dtype:
+    """The format in which A's tensor is written "as it is"; what is quantised there comes out in half precision."""
+    info = state.header.tensors[key]
+    stored: torch.dtype = getattr(torch, TORCH_NAMES[info.dtype]) if info.plain else torch.float16
+    return stored
 
 
 def _variant(request: MergeRequest, sources: Sources, key: str) -> str:

@@ -20,6 +20,7 @@ from modules.networks.network import read_network
 from modules.networks.patch import Patches, Wanted
 from modules.terms.errors import BadRequest, Cancelled
 from modules.terms.merging import NO_INTERPOLATION, ExtractRequest, MergeRequest
+from tests.checkpoints.flow_layout import tiny_flux, write_flux
 from tests.checkpoints.test_open_clip_families import networks, write
 
 Make = Callable[..., Path]
@@ -100,6 +101,22 @@ def test_a_full_rank_extract_brings_the_tuned_model_back(make: Make, tmp_path: P
                     assert torch.allclose(value, goal[f"{place}.{key}"], atol=1e-4), key
                     compared += 1
         assert compared > 50
+
+
+def test_transformers_are_extracted_too(tmp_path: Path) -> None:
+    base = write_flux(tmp_path / "base.safetensors", tiny_flux())
+    state = load_file(base)
+    tuned = {key: value + 0.1 if key.endswith("img_mlp.2.weight") else value for key, value in state.items()}
+    save_file(tuned, tmp_path / "tuned.safetensors")
+    found = extracted(open_tensors(tmp_path / "tuned.safetensors"), open_tensors(base))
+    save_file(found, tmp_path / "lora.safetensors")
+    assert len(found) == 3 * 2
+    bundle = load_checkpoint(base)
+    with Patches().patched(PartsOf()(bundle), [Wanted(read_network(tmp_path / "lora.safetensors"))]) as applied:
+        assert applied.unused == ((),)
+        weight = bundle.unet.get_parameter("transformer_blocks.0.ff.net.2.weight")
+        goal = tuned["model.diffusion_model.double_blocks.0.img_mlp.2.weight"]
+        assert torch.allclose(weight, goal, atol=1e-4)
 
 
 def test_what_did_not_change_is_not_in_the_lora(make: Make, tensors: dict[str, Tensor]) -> None:

@@ -19,6 +19,7 @@ from modules.merging.merge import Sources, plan
 from modules.merging.names import config_of, merged_metadata, merged_name, path_for
 from modules.terms.errors import BadRequest, Cancelled
 from modules.terms.merging import ADD_DIFFERENCE, NO_INTERPOLATION, MergeRequest
+from tests.checkpoints.quantised_files import write_fp8
 
 Make = Callable[..., Path]
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
@@ -59,6 +60,14 @@ def test_half_precision_rounds_once(make: Make, tmp_path: Path, number_format: s
     exact = load_file(a)[FIRST].float() * (1 - 0.3) + load_file(b)[FIRST].float() * 0.3
     assert torch.equal(found[FIRST], exact.to(getattr(torch, number_format)))
     assert found["alphas_cumprod"].dtype == torch.float32, "the noise table keeps its digits"
+
+
+def test_quantised_models_are_merged_by_what_their_numbers_mean(make: Make, tmp_path: Path) -> None:
+    a, b = make("a", 1), make("b", 2)
+    write_fp8(tmp_path / "a8.safetensors", load_file(a), scale_name="scale_weight")
+    state = open_tensors(tmp_path / "a8.safetensors")
+    found = merged(REQUEST, tmp_path / "m.safetensors", tmp_path / "a8.safetensors", b)
+    assert torch.equal(found[FIRST], (state[FIRST].float() * (1 - 0.3) + load_file(b)[FIRST] * 0.3).half())
 
 
 def test_no_interpolation_copies(make: Make, tmp_path: Path) -> None:
