@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 PREFIX = "model.diffusion_model."
+PREFIXES = (PREFIX, "")  # a UNet alone (GGUF files are) is often written without
 RESIDUAL = {
     "in_layers.0": "norm1",
     "in_layers.2": "conv1",
@@ -36,6 +37,22 @@ OUTER = {
     "out.0": "conv_norm_out",
     "out.2": "conv_out",
 }
+
+
+def unet_prefix(header: Header) -> str:
+    """Where the UNet lies in the file; PREFIX if it has none."""
+    # ControlNets have the same beginning, and no end.
+    return next((one for one in PREFIXES if f"{one}out.2.weight" in header), PREFIX)
+
+
+def is_unet_alone(header: Header) -> bool:
+    """Whether the file is a UNet of the original layout, and brings no text encoder."""
+    prefix = unet_prefix(header)
+    return (
+        f"{prefix}input_blocks.0.0.weight" in header
+        and f"{prefix}out.2.weight" in header
+        and not any(header.has_prefix(one) for one in ("cond_stage_model.", "conditioner."))
+    )
 
 
 @dataclass(frozen=True)
@@ -215,9 +232,10 @@ def build_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
 
 
 def unet_component(
-    header: Header, heads: Callable[[int], int], prefix: str = PREFIX
+    header: Header, heads: Callable[[int], int], prefix: str | None = None
 ) -> Component[UNet2DConditionModel]:
-    """The UNet of an original-layout checkpoint. Raises: as `read_shape`."""
+    """The UNet of an original-layout checkpoint. prefix: default: where it lies. Raises: as `read_shape`."""
+    prefix = unet_prefix(header) if prefix is None else prefix
     shape = read_shape(header, prefix)
     return Component(
         "UNet", build_unet, unet_config(shape, heads), pieces_under(header, prefix, shape.modules), shape.modules
