@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -89,13 +90,19 @@ class HashCache:
             return found
         stat = path.stat()
         digest = sha256_of(path, kind, stop=stop)
-        if digest is None:
-            return None
+        if digest is not None:
+            self._keep(path, kind, stat, digest)
+        return digest
+
+    def learn(self, path: Path, digest: str) -> None:
+        """Keeps the digest of the whole file `path`, which is known from elsewhere. Raises: OSError."""
+        self._keep(path, "file", path.stat(), digest)
+
+    def _keep(self, path: Path, kind: Kind, stat: os.stat_result, digest: str) -> None:
         row = (str(path), kind, stat.st_mtime_ns, stat.st_size, digest)
         with self._lock, self._database:
             self._database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", row)
             self._known[(str(path), kind)] = row[2:]
-        return digest
 
     def every(self, path: Path) -> dict[str, str]:
         """The hashes by which model sites know the file, computed now unless they are known. Raises: OSError."""

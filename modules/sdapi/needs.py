@@ -13,6 +13,8 @@ from modules.generation.resources import Resources
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
 from modules.studio.cards import Cards
+from modules.studio.downloads.downloads import Downloads
+from modules.studio.downloads.keys import Keys
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
@@ -45,6 +47,12 @@ class Studio(Protocol):
 
     @property
     def uploads(self) -> Uploads: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def downloads(self) -> Downloads: ...
 
     @property
     def styles(self) -> StyleBook: ...

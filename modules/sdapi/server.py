@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from modules.sdapi import (
     control_routes,
     detail_units,
+    download_routes,
     extras_routes,
     generation_routes,
     job_routes,
@@ -57,6 +58,7 @@ def make_app(studio: Studio) -> FastAPI:
         job_routes,
         list_routes,
         model_routes,
+        download_routes,
         merge_routes,
         studio_routes,
     ):

@@ -24,6 +24,7 @@ from modules.settings.store import Settings
 from modules.studio import listings
 from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
+from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extras_run import run_extras
@@ -71,6 +72,8 @@ class Studio:
         self.cards = Cards(self)
         self.resources: Resources = resources_of(self, self.hashes)
         self.uploads = Uploads(flags.cache_dir / "uploads", flags)
+        self.keys = keys_of(flags)
+        self.downloads = downloads_of(self, self.keys)
         self.outputs = Outputs(
             flags.data_dir, prompt_history=not flags.no_prompt_history, unsaved=flags.data_dir / "jobs" / "kept"
         )
@@ -178,6 +181,7 @@ class Studio:
     def close(self) -> None:
         """Stops working. A job that runs goes back to the queue and is drawn after the next start."""
         self._closing.set()
+        self.downloads.close()
         self.jobs.close()
         self.library.close()
 

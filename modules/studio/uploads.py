@@ -106,8 +106,7 @@ class Uploads:
             folder = folder_for(report.kind, self._flags)
             if folder is None:
                 raise Refused(f"{report.sentence} There is no folder for such files.")
-            folder.mkdir(parents=True, exist_ok=True)
-            return _delivered(named, folder), report
+            return delivered(named, folder / named.name), report
         finally:
             upload.part.unlink(missing_ok=True)
             shutil.rmtree(named.parent, ignore_errors=True)
@@ -133,15 +132,20 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
 
-def _delivered(file: Path, folder: Path) -> Path:
-    if file.stat().st_dev == folder.stat().st_dev:
-        return publish_free(file, folder / file.name)
-    draft = folder / f".{secrets.token_hex(8)}.part"
+def delivered(file: Path, wanted: Path) -> Path:
+    """Takes the whole `file` to `wanted`, or to a name like it if that is taken. Returns: where it is now."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    if file.stat().st_dev == wanted.parent.stat().st_dev:
+        return publish_free(file, wanted)
+    # Another disk: copied under a name that nothing looks for, then made visible at once.
+    draft = wanted.with_name(f".{secrets.token_hex(8)}.part")
     try:
         shutil.copy2(file, draft)
-        return publish_free(draft, folder / file.name)
+        path = publish_free(draft, wanted)
     finally:
         draft.unlink(missing_ok=True)
+    file.unlink()
+    return path
 
 
 def need_space(folder: Path, size: int) -> None:

@@ -26,6 +26,7 @@ from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
 from modules.studio import listings
 from modules.studio.cards import Cards
+from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
 from modules.studio.flag_table import Flags
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
@@ -37,6 +38,7 @@ from modules.terms.errors import BadRequest
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
 from modules.terms.result import GeneratedImage, GenerationResult
+from tests.studio.downloads.bad_server import allowed
 
 
 class QueueStudio:
@@ -54,10 +56,12 @@ class QueueStudio:
         self.hashes = HashCache()
         self.loras = loras_of(flags, self.hashes)
         self.hypernetworks = hypernetworks_of(flags)
-        self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
-        self.control_files = ControlLibrary(flags.control_folders)
         self.cards = Cards(self)  # type: ignore[arg-type]
         self.uploads = Uploads(flags.cache_dir / "uploads", flags)
+        self.keys = keys_of(flags)
+        self.downloads = downloads_of(self, self.keys, allowed)  # type: ignore[arg-type]
+        self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
+        self.control_files = ControlLibrary(flags.control_folders)
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from modules.sdapi import fetch as module
-from modules.sdapi.fetch import fetch, is_public
+from modules.sdapi.fetch import fetch
+from modules.studio.web import is_public
 from modules.terms.errors import BadRequest, Refused
 
 

@@ -1,0 +1,1 @@
+"""Models from the net: a link becomes offers (links, sites), an offer a file (transfer) in its folder (downloads)."""
