@@ -51,7 +51,7 @@ class Engine:
                 self._caption_models = CaptionModels(
                     (self._studio.flags.models_dir,), lambda: caption_device(self._studio, self._tools)
                 )
-                detectors = Detectors(self._studio.flags.face_folders)
+                detectors = Detectors(self._studio.flags.face_folders, (self._studio.flags.models_dir / "adetailer",))
                 self._tools = self._tools.with_(faces=faces, detectors=detectors)
             models = self._tools.models
             models.limit = int(settings["sd_checkpoints_limit"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modules.diffusion.names import SAMPLER_NAMES, SCHEDULE_NAMES
-from modules.enhance.detection.names import OWN
+from modules.enhance.detection.names import names_in
 from modules.enhance.faces.known import RESTORERS
 from modules.generation import always_on
 from modules.studio import control_lists
@@ -183,7 +183,7 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "embeddings": lambda studio: embedding_names(studio.flags),
     "hypernetworks": lambda studio: ["None", *studio.hypernetworks.names],
     "face_restorers": lambda studio: [one.name for one in RESTORERS],
-    "detectors": lambda studio: list(OWN),
+    "detectors": lambda studio: names_in([studio.flags.models_dir / "adetailer"]),
     "postprocessing": lambda studio: list(STEP_NAMES),
     "control_models": lambda studio: control_lists.model_names(studio.control_files),
     "control_modules": lambda studio: control_lists.module_names(),

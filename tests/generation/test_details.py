@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modules.enhance.detection.detect import Detection, Detectors
+from modules.enhance.detection.detect import Detectors
+from modules.enhance.detection.found import Detection
 from modules.generation import Tools, generate
 from modules.generation.details import masks_for
 from modules.generation.infotext import parse

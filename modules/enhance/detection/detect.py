@@ -9,26 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from modules.enhance.detection.names import PERSON, own_instead
+from modules.enhance.detection.files import load_detector
+from modules.enhance.detection.found import Detection, inside
+from modules.enhance.detection.names import PERSON, folder_called, own_instead
 from modules.terms.detail import FACE
-
-Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Detection:
-    """One thing found. `box`: left, top, right, bottom in pixels. `mask` (L, as large as the picture): its outline, if
-    the detector knows it. `label`: what it is, "" if the detector has one kind only."""
-
-    box: Box
-    confidence: float = 1.0
-    mask: Image.Image | None = None
-    label: str = ""
-
-    @property
-    def area(self) -> int:
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
-
 
 # What finds things in an RGB picture, those of at least that confidence (0 to 1).
 Finder = Callable[[Image.Image, float], list[Detection]]
@@ -36,24 +20,31 @@ Finder = Callable[[Image.Image, float], list[Detection]]
 
 @dataclass
 class Detectors:
-    """Detectors by name. `face_folders`: where the file of YuNet is looked for.
+    """Detectors by name. `face_folders`: where the file of YuNet is looked for; `folders`: other models.
 
     own: those that need no file, by name; by default OpenCV's, made at the first use.
     """
 
     face_folders: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
     own: Mapping[str, Finder] = field(default_factory=dict)
     _made: dict[str, Finder] = field(default_factory=dict, repr=False)
 
     def check(self, name: str) -> None:
         """Raises: NotFound if `name` means none, saying which file is missing and where it goes."""
-        own_instead(name)
+        if folder_called(name, self.folders) is None:
+            own_instead(name)
 
     def chosen(self, name: str) -> tuple[Finder, str]:
         """The detector that `name` means, and a sentence if another one stands in for it ("" otherwise).
 
-        Raises: NotFound as `check`.
+        Raises: NotFound as `check`; UnknownFile for a folder that is no detector.
         """
+        folder = folder_called(name, self.folders)
+        if folder is not None:
+            if str(folder) not in self._made:
+                self._made[str(folder)] = load_detector(folder)
+            return self._made[str(folder)], ""
         own, note = own_instead(name)
         if own in self.own:
             return self.own[own], note
@@ -88,7 +79,7 @@ def person_finder() -> Finder:
             return []
         boxes, weights = histogram.detectMultiScale(pixels, winStride=(8, 8), scale=1.05)
         found = [
-            Detection(inside(box, picture.size), min(1.0, float(weight)), label=PERSON)
+            Detection(inside(edges(box), picture.size), min(1.0, float(weight)), label=PERSON)
             for box, weight in zip(np.asarray(boxes).reshape(-1, 4), np.asarray(weights).ravel(), strict=True)
         ]
         return sorted((one for one in found if one.confidence >= confidence), key=lambda one: -one.confidence)
@@ -96,7 +87,7 @@ def person_finder() -> Finder:
     return find
 
 
-def inside(box: np.ndarray[tuple[int, ...], np.dtype[np.generic]], size: tuple[int, int]) -> Box:
-    """(left, top, width, height) as left, top, right, bottom within a picture of `size`."""
-    left, top, width, height = (int(number) for number in box)
-    return max(0, left), max(0, top), min(size[0], left + width), min(size[1], top + height)
+def edges(box: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> tuple[float, float, float, float]:
+    """(left, top, width, height) as left, top, right, bottom."""
+    left, top, width, height = (float(number) for number in box)
+    return left, top, left + width, top + height
