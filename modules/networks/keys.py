@@ -20,7 +20,7 @@ from typing import NamedTuple
 BUNDLE = "bundle_emb."
 _END = re.compile(
     r"(?P<group>.+?)\.(?P<end>"
-    r"lora_(?:up|down|mid)\.weight|lora_[AB](?:\.\w+)?\.weight|lora(?:_linear_layer)?\.(?:up|down)\.weight"
+    r"lora_(?:up|down|mid)\.weight|lora_up\.bias|lora_[AB](?:\.\w+)?\.(?:weight|bias)|lora(?:_linear_layer)?\.(?:up|down)\.weight"
     r"|lora_magnitude_vector(?:\.\w+)*|dora_scale|alpha|scale"
     r"|hada_\w+|lokr_\w+|oft_blocks|oft_diag|rescale|[ab][12]\.weight|diff|diff_b|w_norm|b_norm|on_input|bias|weight)"
 )
@@ -60,10 +60,9 @@ def spelt(key: str) -> Spelt | None:
 
 
 def _canonical(end: str) -> str:
-    if end.startswith("lora_A"):
-        return "lora_down.weight"
-    if end.startswith("lora_B"):
-        return "lora_up.weight"
+    for letter, name in (("lora_A", "lora_down"), ("lora_B", "lora_up")):
+        if end.startswith(letter):
+            return f"{name}.{end.rpartition('.')[2]}"
     if end.startswith(("lora.", "lora_linear_layer.")):
         return f"lora_{end.split('.')[1]}.weight"
     return "dora_scale" if end.startswith("lora_magnitude_vector") else end

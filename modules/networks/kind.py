@@ -61,11 +61,13 @@ class NetworkKind:
     """recognise: whether a module's keys are of this kind. read: the adapter; it keeps the tensors as they are stored.
 
     `read` raises KeyError, ValueError or RuntimeError if the tensors contradict each other.
+    ends: the keys that it reads; others of the module are told to be unused, but for those that all kinds have.
     """
 
     name: str
     recognise: Callable[[frozenset[str]], bool]
     read: Callable[[Tensors], Adapter]
+    ends: frozenset[str]
 
 
 def has(*keys: str) -> Callable[[frozenset[str]], bool]:

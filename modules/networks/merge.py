@@ -40,6 +40,11 @@ class Contribution:
             up = up[slice(*self.place.rows)]
         return up, _as_wide(down, self.place)
 
+    def bias(self) -> Tensor | None:
+        """What this gives to the bias, before its multiplier; None if nothing."""
+        bias = self.delta.bias
+        return bias if bias is None or self.place.rows is None else bias.flatten()[slice(*self.place.rows)]
+
     @property
     def strength(self) -> float:
         return self.delta.scale * self.multiplier
@@ -102,5 +107,6 @@ def _add_products(weight: Tensor, contributions: Iterable[Contribution]) -> None
 def merge_bias(bias: Tensor, contributions: Sequence[Contribution]) -> None:
     """Adds `contributions` to `bias` (float32), in place."""
     for one in contributions:
-        if one.delta.adapter.bias is not None:
-            bias += one.delta.adapter.bias.to(bias).view(bias.shape) * one.multiplier
+        given = one.bias()
+        if given is not None:
+            bias += given.to(bias).view(bias.shape) * one.multiplier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# What a module of any kind may have.
+COMMON_ENDS = frozenset({"alpha", "scale", "bias", "dora_scale", "diff_b", "lora_up.bias"})
+
+
 @dataclass(frozen=True, eq=False)
 class ModuleDelta:
     """What a network adds to one module.
 
     scale: alpha through rank. added: of the weight's shape, added to the adapter's delta before scaling. magnitude:
     DoRA's; the sum of weight and delta gets these lengths, per input channel (1, I, …) or per output channel (O, 1, …).
+    bias_beside: a difference of the bias, for kinds that have none of their own.
     """
 
     kind: str
@@ -31,6 +36,12 @@ class ModuleDelta:
     scale: float = 1.0
     added: Tensor | None = None
     magnitude: Tensor | None = None
+    bias_beside: Tensor | None = None
+
+    @property
+    def bias(self) -> Tensor | None:
+        """What is added to the module's bias, before multipliers."""
+        return self.bias_beside if self.adapter.bias is None else self.adapter.bias
 
     @property
     def depends_on_weight(self) -> bool:
@@ -99,7 +110,7 @@ def read_network(path: Path) -> Network:
     stamp = stamp_of(path)
     metadata = read_metadata(path)
     modules: dict[str, dict[str, Tensor]] = {}
-    keys: dict[str, list[str]] = {}
+    keys: dict[str, dict[str, str]] = {}
     embeddings: dict[str, dict[str, Tensor]] = {}
     unknown: list[str] = []
     for key, tensor in read_tensors(path).items():
@@ -108,18 +119,20 @@ def read_network(path: Path) -> Network:
             embeddings.setdefault(inversion.name, {})[inversion.encoder] = vectors.float()
         elif found := spelt(key):
             modules.setdefault(found.group, {})[found.end] = tensor
-            keys.setdefault(found.group, []).append(key)
+            keys.setdefault(found.group, {})[found.end] = key
         else:
             unknown.append(key)
     deltas, strange = _read_modules(modules, said_alphas(metadata))
     if not deltas and not embeddings:
-        some = ", ".join([*unknown, *(key for group in strange for key in keys[group])][:3])
+        some = ", ".join([*unknown, *(key for group in strange for key in keys[group].values())][:3])
         raise UnknownFile(
             f"{path.name} holds no network of a known kind (LoRA, LoHa, LoKr, …); its keys begin with {some}. "
             "Move it to the folder that it belongs in."
         )
-    unknown += [key for group in strange for key in keys[group]]
-    known = {group: tuple(found) for group, found in keys.items() if group in deltas}
+    unknown += [key for group in strange for key in keys[group].values()]
+    unread = {group: _unread(deltas[group].kind, found) for group, found in keys.items() if group in deltas}
+    unknown += [keys[group][end] for group, ends in unread.items() for end in ends]
+    known = {group: tuple(key for end, key in keys[group].items() if end not in ends) for group, ends in unread.items()}
     return Network(path, stamp, deltas, known, embeddings, tuple(unknown), metadata)
 
 
@@ -147,9 +160,20 @@ def _read_module(tensors: Tensors, said_alpha: float | None) -> ModuleDelta | No
         adapter = kind.read(tensors)
     except (KeyError, ValueError, RuntimeError, IndexError):
         return None
-    return ModuleDelta(
-        kind.name, adapter, _scale(tensors, adapter.rank, said_alpha), tensors.get("bias"), tensors.get("dora_scale")
-    )
+    scale = _scale(tensors, adapter.rank, said_alpha)
+    return ModuleDelta(kind.name, adapter, scale, tensors.get("bias"), tensors.get("dora_scale"), _bias(tensors, scale))
+
+
+def _bias(tensors: Tensors, scale: float) -> Tensor | None:
+    """What the module's bias gets: a difference of its own, or that of the upper matrix of a LoRA."""
+    upper = tensors.get("lora_up.bias")
+    return tensors.get("diff_b") if upper is None else upper * scale
+
+
+def _unread(kind: str, ends: Iterable[str]) -> list[str]:
+    """Those of a module's keys that nothing reads."""
+    read = next(one.ends for one in known_kinds() if one.name == kind) | COMMON_ENDS
+    return [end for end in ends if end not in read]
 
 
 def _scale(tensors: Tensors, rank: int | None, said_alpha: float | None) -> float:

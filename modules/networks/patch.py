@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Key = tuple[int, str, Target]
+BIAS_ENDS = ("diff_b", "b_norm", "lora_up.bias", "lora_B.bias")
 Room = Callable[[torch.device, int], bool]
 
 
@@ -247,11 +248,12 @@ def _bind(memory: _Memory, network: Network) -> _Binding:
             unused += network.keys[group]
             continue
         places += [(group, delta, place) for place in found]
-        if delta.adapter.bias is not None:
-            if len(found) == 1 and (found[0].part, found[0].path) in memory.biased:
+        if delta.bias is not None:
+            rows = sum(place.shape[0] for place in found)
+            if delta.bias.numel() == rows and all((place.part, place.path) in memory.biased for place in found):
                 biases.add(group)
             else:
-                unused += [key for key in network.keys[group] if key.endswith(("diff_b", "b_norm"))]
+                unused += [key for key in network.keys[group] if key.endswith(BIAS_ENDS)]
     return _Binding(tuple(places), frozenset(biases), tuple(unused))
 
 

@@ -101,8 +101,8 @@ def _plain_weight(module: nn.Module) -> Tensor:
 
 def _sum_of_biases(contributions: Sequence[Contribution], device: torch.device) -> Tensor | None:
     biases = [
-        one.delta.adapter.bias.to(device, torch.float32) * one.multiplier
+        bias.to(device, torch.float32).flatten() * one.multiplier
         for one in contributions
-        if one.delta.adapter.bias is not None
+        if (bias := one.bias()) is not None
     ]
     return torch.stack(biases).sum(dim=0) if biases else None

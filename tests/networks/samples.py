@@ -38,7 +38,7 @@ def samples() -> list[Sample]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return [
-            *lora(), *loha(), *lokr(), *glora(), *ia3(), *oft(), *full(), *norm(), *dora(),
+            *lora(), *loha(), *lokr(), *glora(), *ia3(), *oft(), *full(), *norm(), *bias(), *dora(),
         ]  # fmt: skip
 
 
@@ -177,6 +177,10 @@ def full() -> list[Sample]:
         Sample("full", "matrix", {"diff": matrix, "diff_b": bias}, lambda weight: matrix),
         Sample("full", "convolution", {"diff": conv}, lambda weight: conv, True),
     ]
+
+
+def bias() -> list[Sample]:
+    return [Sample("bias", "alone", {"diff_b": noise(O)}, torch.zeros_like)]
 
 
 def norm() -> list[Sample]:

@@ -58,11 +58,11 @@ def everywhere(parts: tuple[Part, ...], write: Write, name: str = "a", seed: int
 
 
 def of_every_kind(write: Write) -> list[Network]:
-    """A network of each kind on a layer of the shape that the samples have."""
+    """A network of each kind on a layer of the shape that the samples have; it has no bias."""
     return [
         write(under("lora_unet_mid_block_attn_to_k", sample.tensors), sample.label.replace(" ", "-") + sample.kind)
         for sample in SAMPLES
-        if not sample.conv and sample.kind != "norm"
+        if not sample.conv and sample.kind not in ("norm", "bias")
     ]
 
 
@@ -337,6 +337,35 @@ def test_biases_and_norms_are_changed(either: tuple[Part, ...], write: Write) ->
     for key in ("conv_in.weight", "conv_in.bias", "mid_block.norm.weight", "mid_block.norm.bias"):
         torch.testing.assert_close(after[f"0.{key}"], plain[f"0.{key}"] + 0.5)
     assert same_bits(weights(either), plain)
+
+
+def test_biases_beside_low_rank_are_added(parts: tuple[Part, ...], write: Write) -> None:
+    """A difference of its own as it is, that of an upper matrix (PEFT's lora_bias) scaled as the product is."""
+    plain = weights(parts)
+    out = {"lora_B.weight": torch.zeros(8, 2), "lora_A.weight": torch.zeros(2, 8), "lora_B.bias": torch.ones(8)}
+    network = write(
+        {
+            **under(
+                "lora_unet_conv_in", {**lora(parts[0].module.get_submodule("conv_in"), 1), "diff_b": torch.ones(8)}
+            ),
+            **under("unet.mid_block.attn.to_out.0", {**out, "alpha": torch.tensor(1.0)}),
+        }
+    )
+    with Patches().patched(parts, [Wanted(network, 0.5)]) as applied:
+        after = weights(parts)
+    assert applied.unused == ((),)
+    torch.testing.assert_close(after["0.conv_in.bias"], plain["0.conv_in.bias"] + 0.5)
+    key = "0.mid_block.attn.to_out.0.bias"
+    torch.testing.assert_close(after[key], plain[key] + 0.5 * 0.5)
+    assert same_bits(weights(parts), plain)
+
+
+def test_keys_that_no_formula_reads_are_named(parts: tuple[Part, ...], write: Write) -> None:
+    module = {**lora(parts[0].module.get_submodule("conv_in"), 1), "rescale": torch.ones(8), "hada_t1": torch.ones(1)}
+    network = write(under("lora_unet_conv_in", module))
+    with Patches().patched(parts, [Wanted(network)]) as applied:
+        pass
+    assert set(applied.unused[0]) == {"lora_unet_conv_in.rescale", "lora_unet_conv_in.hada_t1"}
 
 
 def test_an_inpainting_model_takes_networks_of_the_plain_one(parts: tuple[Part, ...], write: Write) -> None:

@@ -28,4 +28,6 @@ class Full(Adapter):
         return self.bias_difference
 
 
-KIND = NetworkKind("full", has("diff"), lambda tensors: Full(tensors["diff"], tensors.get("diff_b")))
+KIND = NetworkKind(
+    "full", has("diff"), lambda tensors: Full(tensors["diff"], tensors.get("diff_b")), frozenset({"diff", "diff_b"})
+)

@@ -43,4 +43,4 @@ def read(tensors: Tensors) -> Glora:
     return Glora(a1, a2, b1, b2)
 
 
-KIND = NetworkKind("GLoRA", has(*KEYS), read)
+KIND = NetworkKind("GLoRA", has(*KEYS), read, frozenset(KEYS))

@@ -42,4 +42,4 @@ def read(tensors: Tensors) -> Ia3:
     return Ia3(tensors["weight"], bool(tensors["on_input"].item()))
 
 
-KIND = NetworkKind("IA3", has("weight", "on_input"), read)
+KIND = NetworkKind("IA3", has("weight", "on_input"), read, frozenset({"weight", "on_input"}))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MATRICES = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
+
+
 @dataclass(frozen=True, eq=False)
 class Half:
     """One of the two factors: a (O, r), b (r, I, …); with a core (r, r, kh, kw), a is (r, O)."""
@@ -61,4 +64,4 @@ def read(tensors: Tensors) -> Loha:
     return Loha(*halves)
 
 
-KIND = NetworkKind("LoHa", has("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"), read)
+KIND = NetworkKind("LoHa", has(*MATRICES), read, frozenset({*MATRICES, "hada_t1", "hada_t2"}))

@@ -75,4 +75,5 @@ def read(tensors: Tensors) -> Lokr:
     return Lokr(first, second)
 
 
-KIND = NetworkKind("LoKr", recognise, read)
+ENDS = frozenset({*(f"lokr_w{n}{part}" for n in (1, 2) for part in ("", "_a", "_b")), "lokr_t2"})
+KIND = NetworkKind("LoKr", recognise, read, ENDS)

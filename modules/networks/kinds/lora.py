@@ -54,4 +54,4 @@ def read(tensors: Tensors) -> Lora:
     return Lora(up, down, mid)
 
 
-KIND = NetworkKind("LoRA", has(UP, DOWN), read)
+KIND = NetworkKind("LoRA", has(UP, DOWN), read, frozenset({UP, DOWN, MID}))

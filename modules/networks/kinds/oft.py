@@ -89,4 +89,5 @@ def read(tensors: Tensors) -> Oft:
     return Oft(tensors["oft_diag"], True, 0.0, rescale)
 
 
-KIND = NetworkKind("OFT", has_any_group(("oft_blocks",), ("oft_diag",)), read)
+ENDS = frozenset({"oft_blocks", "oft_diag", "rescale"})
+KIND = NetworkKind("OFT", has_any_group(("oft_blocks",), ("oft_diag",)), read, ENDS)
