@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor
@@ -22,7 +23,7 @@ from modules.diffusion.schedule import Schedule
 from modules.generation.guide import Guide, Handover, Steering
 from modules.generation.hooks import Sampling
 from modules.generation.large import entries, window_plan
-from modules.generation.preview import preview_image
+from modules.generation.preview import Preview, preview_image
 from modules.generation.switches import (
     BentLevels,
     Settings,
@@ -100,10 +101,12 @@ def nothing(sampling: Sampling, walk: Pass, start: Start) -> None:
 
 @dataclass(frozen=True)
 class Onlooker:
-    """Who looks on while a pass is drawn. moments: at every network call. sampling: before the first."""
+    """Who looks on while a pass is drawn. moments: at every network call. sampling: before the first. preview: what
+    shows latents to a person; None: a linear map."""
 
     moments: Moments | None = None
     sampling: Callable[[Sampling, Pass, Start], None] = nothing
+    preview: Preview | None = None
 
 
 @dataclass
@@ -114,6 +117,7 @@ class _Follower:
     bundle: ModelBundle
     watch: Watcher
     steps: int
+    preview: Preview | None = None
     last: Tensor | None = None
     progress: Progress = field(init=False)
 
@@ -131,6 +135,8 @@ class _Follower:
         self.watch(self.progress)
 
     def _preview(self, latents: Tensor) -> Callable[[], Any]:
+        if self.preview is not None:
+            return partial(self.preview, latents)
         latent = self.bundle.latent
         return lambda: preview_image(latents, latent.rgb_factors, latent.rgb_bias)
 
@@ -194,7 +200,7 @@ def denoise(
         recorded["ENSD"] = None
     if settings["refiner_switch_by_sample_steps"]:
         recorded["Refiner switch by sampling steps"] = True
-    follower = _Follower(walk, bundle, watch, route.steps)
+    follower = _Follower(walk, bundle, watch, route.steps, onlooker.preview)
     seamless = bool(settings["tiling"] if request.tiling is None else request.tiling)
     windows = window_plan(settings, bundle, walk.width, walk.height, seamless=seamless)
     if windows is not None:

@@ -67,7 +67,6 @@ class PassNetworks:
             self._applied.append(applied)
             if not applied.identity:
                 rest_texts(bundle)
-                from modules.checkpoints.memory import trim; trim()
             try:
                 yield texts
             finally:

@@ -23,6 +23,7 @@ from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of
 from modules.generation.networks import PassNetworks
 from modules.generation.plan import Batch
+from modules.generation.preview import previewer
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
@@ -216,7 +217,11 @@ def walked(
     controls = session.controls
     steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
     with merged_tokens(bundle.unet, merging):
-        onlooker = Onlooker(session.hooks.moments(walk, session), partial(session.hooks.sampling, session=session))
+        onlooker = Onlooker(
+            session.hooks.moments(walk, session),
+            partial(session.hooks.sampling, session=session),
+            previewer(settings, session.tools.approximations, bundle, session.note),
+        )
         done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering, onlooker)
     session.stopped = session.stopped or done.stopped
     return done

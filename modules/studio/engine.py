@@ -107,6 +107,7 @@ class Engine:
 
 def make_tools(studio: Studio) -> Tools:
     """Tools over the studio's files, on the device that the flags ask for."""
+    from modules.checkpoints.approximate import Approximations
     from modules.checkpoints.devices import DeviceWishes
     from modules.checkpoints.memory import Models
     from modules.conditioning.embeddings import EmbeddingLibrary
@@ -128,6 +129,7 @@ def make_tools(studio: Studio) -> Tools:
         embeddings=EmbeddingLibrary(flags.embedding_folders),
         networks=NetworkShelf(studio.loras, studio.hypernetworks),
         controls=ControlShelf(flags.control_folders, flags.controlnet_preprocessor_models_dir),
+        approximations=Approximations(flags.approximation_folders),
         version=studio.infotext_version,
     )
 

@@ -299,6 +299,11 @@ class Flags:
         return self.others.around("taesd", (self.models_dir / "VAE-taesd", self.models_dir / "VAE-approx"))
 
     @property
+    def approximation_folders(self) -> tuple[Path, ...]:
+        """Where small stand-ins for VAEs are looked for: A1111 has a folder for each kind."""
+        return self.models_dir / "VAE-approx", self.models_dir / "VAE-taesd"
+
+    @property
     def control_folders(self) -> tuple[Path, ...]:
         """Where ControlNet models are looked for, first the one the user named."""
         own = (*((self.controlnet_dir,) if self.controlnet_dir else ()), self.models_dir / "ControlNet")
