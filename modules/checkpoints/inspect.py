@@ -115,8 +115,9 @@ def _checkpoint(header: Header, common: Mapping[str, Any]) -> FileReport | None:
             **common, kind="checkpoint", base=family.name, folder="models/Stable-diffusion", sentence=str(error)
         )
     notes = () if blueprint.vae else ("It has no VAE inside: choose one beside it.",)
-    if blueprint.wanted:
-        lacking = ", ".join(wanted.words for wanted in blueprint.wanted)
+    inside = {part.name for part in blueprint.text}
+    lacking = ", ".join(wanted.words for wanted in blueprint.wanted if wanted.name not in inside)
+    if lacking:
         notes = (f"It does not hold {lacking}: they are looked for beside it and in models/text_encoder.", *notes)
     variant = f", {blueprint.variant}" if blueprint.variant not in ("", "refiner") else ""
     predicts = ", v-prediction" if blueprint.prediction == "v" else ""

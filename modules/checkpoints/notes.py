@@ -39,6 +39,10 @@ NOTES: Mapping[str, Callable[[object], bool]] = {
     "vae": _is_text,
     "prediction type": lambda value: value in ("", "epsilon", "v"),
     "zero terminal snr": lambda value: value is None or isinstance(value, bool),
+    # It edits a picture that it sees (FLUX Kontext); null: as its name and metadata say.
+    "variant": lambda value: value in (None, "", "reference"),
+    # Text encoders and VAE to use with it.
+    "modules": lambda value: isinstance(value, list) and all(map(_is_text, value)),
 }
 
 

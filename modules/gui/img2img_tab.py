@@ -169,6 +169,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
         form.batch_column(TAB, fields, listing)
     with gr.Row(elem_classes=["two"]):
         param_field(fields, GenerationRequest, "cfg_scale", listing, elem_id=f"{TAB}_cfg_scale")
+        param_field(fields, GenerationRequest, "distilled_cfg_scale", listing, elem_id=f"{TAB}_distilled_cfg_scale")
         param_field(
             fields,
             GenerationRequest,

@@ -64,6 +64,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
         form.size_columns(TAB, fields, listing)
         form.batch_column(TAB, fields, listing)
     param_field(fields, GenerationRequest, "cfg_scale", listing, elem_id=f"{TAB}_cfg_scale")
+    param_field(fields, GenerationRequest, "distilled_cfg_scale", listing, elem_id=f"{TAB}_distilled_cfg_scale")
     form.seed_rows(TAB, fields, listing)
     control_panel.build(TAB, fields)
     form.override_field(TAB, fields)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from modules.checkpoints.inspect import inspect_file
 from modules.conditioning.tokenizer import clip_tokenizer
 from modules.generation import Tools, generate, open_tools
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
@@ -143,7 +144,9 @@ def test_hires_refiner_img2img_and_inpainting_draw(folder: Path) -> None:
 
 def test_a_noted_prediction_is_used_and_told(folder: Path, tmp_path: Path, base: layout.Networks) -> None:
     path = layout.write(tmp_path / "noob.safetensors", base)
-    plain = generate(request(checkpoint="noob"), tools_of(tmp_path))
+    tools = tools_of(tmp_path)
+    plain = generate(request(checkpoint="noob"), tools)
     path.with_suffix(".json").write_text(json.dumps({"prediction type": "v", "zero terminal snr": True}))
-    noted = generate(request(checkpoint="noob"), tools_of(tmp_path))
+    noted = generate(request(checkpoint="noob"), tools)  # it is in memory as it was, and loaded again
+    assert inspect_file(path).sentence == "A checkpoint: SDXL, v-prediction, zero terminal SNR."
     assert np.abs(pixels(plain.images[0].image) - pixels(noted.images[0].image)).max() > 8

@@ -19,7 +19,8 @@ from modules.terms.errors import NotFound
 LARGE_PICTURES = {f"{what}_{part}" for what in ("diffusion", "vae") for part in ("tiling", "tile_size", "tile_overlap")}
 MODELS = {"other_model_folders", "civitai_address", "hugging_face_address", "download_previews"}
 DETAILS = {"ad_bbox_sortby", "ad_save_images_before"}  # the names that the ADetailer extension gave them
-OURS = {"language", "cfg_rescale"} | LARGE_PICTURES | DETAILS | MODELS
+FLOW = {"forge_additional_modules", "flow_shift"}
+OURS = {"language", "cfg_rescale"} | FLOW | LARGE_PICTURES | DETAILS | MODELS
 # A1111's default lets whoever reaches the API make this machine fetch addresses: nothing is fetched until asked for.
 SAFER = {"api_enable_requests": False}
 

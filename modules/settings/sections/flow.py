@@ -10,7 +10,7 @@ SETTINGS = section(
     setting(
         "forge_additional_modules",
         "VAE / text encoders",
-        [],
+        (),
         "Used in place of what a checkpoint has inside or what would be found for it in models/text_encoder and "
         'models/VAE. "modules" in the .json beside a checkpoint goes before.',
         Choice(listing="text_encoders", many=True),
