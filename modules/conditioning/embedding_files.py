@@ -1,7 +1,7 @@
 """Files that hold a textual inversion -> Embedding.
 
     .pt .bin          A1111 {"string_to_param": {"*": (n, C)}, …}, diffusers {"<token>": (C,) or (n, C)}
-    .safetensors      {"emb_params": (n, C)} or {"clip_l": (n, 768), "clip_g": (n, 1280)}
+    .safetensors      {"emb_params": (n, C)} or {"clip_l": (n, 768), "clip_g": (n, 1280)}, also as diffusers names them
     .png .webp …      a picture that carries one, in its text or in the low bits of its borders
 
 The formats are those that A1111 1.10 reads; nothing is unpickled but tensors and plain data.
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 PICTURES = frozenset({".png", ".webp", ".jxl", ".avif"})
 TEXT_KEY = "sd-ti-embedding"
+CLIPS = frozenset({"clip_l", "clip_g"})
+# As diffusers' training scripts for SDXL name them.
+DIFFUSERS_ENCODERS = {"text_encoders_0": "clip_l", "text_encoders_1": "clip_g"}
 UNREADABLE = (
     OSError,
     EOFError,
@@ -88,7 +91,11 @@ def _embedding(path: Path, data: Mapping[str, Any]) -> Embedding:
         tensors = dict(found.items() if isinstance(found, (Mapping, torch.nn.ParameterDict)) else {})
     else:
         tensors = {name: value for name, value in data.items() if isinstance(value, torch.Tensor)}
-    if not {"clip_l", "clip_g"} <= set(tensors):
+    tensors = {DIFFUSERS_ENCODERS.get(name, name): value for name, value in tensors.items()}
+    if set(tensors) >= CLIPS:
+        # Files for SD 3 have vectors for T5 as well, which reads no inversions.
+        tensors = {name: tensors[name] for name in sorted(CLIPS)}
+    else:
         if len(tensors) != 1:
             raise ValueError(f"it has {len(tensors)} tensors where one is expected")
         tensors = {"": next(iter(tensors.values()))}

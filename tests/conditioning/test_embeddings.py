@@ -72,6 +72,17 @@ def test_safetensors_of_one_and_two_encoders(tmp_path):
     assert not two.fits({"clip_l": 4})
 
 
+def test_other_spellings_of_two_encoders(tmp_path):
+    pair = (VECTORS, VECTORS.repeat(1, 2))
+    save_file(dict(zip(("text_encoders_0", "text_encoders_1"), pair, strict=True)), tmp_path / "diffusers.safetensors")
+    for_sd3 = {"clip_l": pair[0], "clip_g": pair[1], "t5xxl": torch.ones(3, 16)}
+    save_file(for_sd3, tmp_path / "three.safetensors")
+    for name in ("diffusers", "three"):
+        found = read_embedding(tmp_path / f"{name}.safetensors")
+        assert found.fits({"clip_l": 4, "clip_g": 8})
+        assert torch.equal(found.tensor("clip_g"), pair[1])
+
+
 def test_a_picture_with_an_embedding_in_its_text(tmp_path):
     text = PngInfo()
     text.add_text("sd-ti-embedding", base64.b64encode(as_json(a1111())).decode())
