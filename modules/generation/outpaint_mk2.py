@@ -45,7 +45,11 @@ def outpaint_mk2(request: GenerationRequest, options: Mk2, draw: Draw) -> Genera
     if request.source is None or not request.source.images:
         raise BadRequest("Outpainting needs a picture to extend: drop one on the img2img tab.")
     picture = request.source.images[0].convert("RGB")
-    sides = [(side, pixels) for side, pixels in pixels_of_sides(picture.size, options).items() if pixels]
+    sides = [
+        (side, pixels)
+        for side, pixels in completed_sides(picture.size, options.pixels, options.directions).items()
+        if pixels
+    ]
     first: GenerationResult | None = None
     images: list[GeneratedImage] = []
     interrupted = False
@@ -79,9 +83,9 @@ def outpaint_mk2(request: GenerationRequest, options: Mk2, draw: Draw) -> Genera
     return replace(first, request=resolved, images=tuple(images), interrupted=interrupted)
 
 
-def pixels_of_sides(size: tuple[int, int], options: Mk2) -> dict[Side, int]:
+def completed_sides(size: tuple[int, int], pixels: int, directions: Sequence[str]) -> dict[Side, int]:
     """How far each side is extended, so that the whole gets sides that are multiples of 64."""
-    left, right, up, down = (options.pixels if side in options.directions else 0 for side in ORDER)
+    left, right, up, down = (pixels if side in directions else 0 for side in ORDER)
     return dict(zip(ORDER, (*_completed(size[0], left, right), *_completed(size[1], up, down)), strict=True))
 
 

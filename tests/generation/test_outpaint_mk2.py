@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from modules.generation import GenerationRequest, Source, Tools, generate, open_tools
-from modules.generation.outpaint_mk2 import Mk2, outpaint_mk2, pixels_of_sides
+from modules.generation.outpaint_mk2 import Mk2, completed_sides, outpaint_mk2
 from modules.imaging.matched_noise import from_frequencies, matched, to_frequencies, with_matched_noise
 from modules.terms.errors import BadRequest
 from modules.terms.result import GenerationResult
@@ -62,7 +62,7 @@ def test_it_draws_what_a1111_drew(parity: Path) -> None:
 def test_sides_add_up_to_multiples_of_64(
     size: tuple[int, int], directions: tuple[str, ...], wanted: tuple[int, ...]
 ) -> None:
-    assert tuple(pixels_of_sides(size, Mk2(32, directions=directions)).values()) == wanted
+    assert tuple(completed_sides(size, 32, directions).values()) == wanted
 
 
 def test_all_sides_and_several_pictures(tools: Tools) -> None:
