@@ -15,12 +15,14 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 @dataclass(frozen=True)
 class Restorer:
-    """`sign` is what the names of its files contain, `file` the one to get, `folder` where it goes under models/."""
+    """`sign` is what the names of its files contain, `file` the one to get from `page`, `folder` where it goes under
+    models/."""
 
     name: str
     sign: str
     file: str
     folder: str
+    page: str
 
     def found_in(self, folders: Iterable[Path]) -> Path | None:
         """The file of this restorer in `folders`, of several the highest version; None if there is none."""
@@ -38,16 +40,24 @@ class Restorer:
         path = self.found_in(folders)
         if path is None:
             raise NotFound(
-                f"{self.name} cannot repair faces yet: its weights are not here. Put {self.file} into the folder "
-                f"models/{self.folder}, or choose another face restoration."
+                f"{self.name} cannot repair faces yet: its weights are not here. Put {self.file} from {self.page} into "
+                f"the folder models/{self.folder}, or choose another face restoration."
             )
         return path
 
 
 RESTORERS = (
-    Restorer("CodeFormer", "codeformer", "codeformer-v0.1.0.pth", "Codeformer"),
-    Restorer("GFPGAN", "gfpgan", "GFPGANv1.4.pth", "GFPGAN"),
-    Restorer("RestoreFormer", "restoreformer", "RestoreFormer.pth", "GFPGAN"),
+    Restorer(
+        "CodeFormer",
+        "codeformer",
+        "codeformer-v0.1.0.pth",
+        "Codeformer",
+        "https://github.com/sczhou/CodeFormer/releases",
+    ),
+    Restorer("GFPGAN", "gfpgan", "GFPGANv1.4.pth", "GFPGAN", "https://github.com/TencentARC/GFPGAN/releases"),
+    Restorer(
+        "RestoreFormer", "restoreformer", "RestoreFormer.pth", "GFPGAN", "https://github.com/TencentARC/GFPGAN/releases"
+    ),
 )
 
 

@@ -30,6 +30,14 @@ KNOWN = (
     KnownFile("ScuNET GAN", "scunet_color_real_gan", "ScuNET", 1.0),
     KnownFile("ScuNET PSNR", "scunet_color_real_psnr", "ScuNET", 1.0),
 )
+# Folder -> where its files are published.
+PAGES = {
+    "RealESRGAN": "https://github.com/xinntao/Real-ESRGAN/releases",
+    "ESRGAN": "https://github.com/cszn/KAIR/releases",
+    "DAT": "https://github.com/zhengchen1999/DAT",
+    "SwinIR": "https://github.com/JingyunLiang/SwinIR/releases",
+    "ScuNET": "https://github.com/cszn/KAIR/releases",
+}
 BY_STEM = {one.stem.lower(): one for one in KNOWN}
 BY_NAME = {one.name.lower(): one for one in KNOWN}
 
@@ -40,6 +48,6 @@ def missing(name: str) -> str | None:
     if one is None:
         return None
     return (
-        f"The upscaler {one.name} is not here. Put its file {one.stem}.pth (or .safetensors) into the folder "
-        f"models/{one.folder}, or choose another upscaler."
+        f"The upscaler {one.name} is not here. Put its file {one.stem}.pth (or .safetensors) from {PAGES[one.folder]} "
+        f"into the folder models/{one.folder}, or choose another upscaler."
     )
