@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from modules.checkpoints.blueprint import Blueprint, TextPlan
-from modules.checkpoints.components import Component
+from modules.checkpoints.blueprint import Blueprint, TextPlan, Wanted
+from modules.checkpoints.components import MISFITS, Component, fitting
 from modules.checkpoints.files import Header, read_header
 from modules.checkpoints.kl_vae import vae_component
 from modules.terms.errors import NotFound, WebuiError
@@ -100,9 +100,10 @@ def completed(blueprint: Blueprint, header: Header, companions: Companions, name
     found = {part.name: part for part in blueprint.text}
     for wanted in blueprint.wanted:
         headers = _chosen(companions, chosen) if wanted.name in found else companions.headers(chosen, wanted.hints)
-        holder = next((one for one in headers if wanted.recognise(one)), None)
+        holder = next((one for one in headers if _recognised(wanted, one)), None)
         if holder is not None:
-            found[wanted.name] = _lying_in(wanted.draw(holder), holder.path)
+            with fitting(holder.path, wanted.words):
+                found[wanted.name] = _lying_in(wanted.draw(holder), holder.path)
         elif wanted.name in found:
             continue
         elif wanted.needed:
@@ -125,6 +126,14 @@ def _chosen(companions: Companions, chosen: Sequence[Path]) -> Iterator[Header]:
     return (header for path in chosen if (header := companions.header(path)) is not None)
 
 
+def _recognised(wanted: Wanted, header: Header) -> bool:
+    """Whether the file is what is wanted; one that makes no sense is not."""
+    try:
+        return wanted.recognise(header)
+    except (WebuiError, *MISFITS):
+        return False
+
+
 def _lying_in(part: TextPlan, path: Path) -> TextPlan:
     """`part`, which knows the file that it is in."""
     placed: TextPlan = replace(cast("Any", part), component=replace(part.component, source=path))
@@ -142,7 +151,7 @@ def _vae_for(blueprint: Blueprint, companions: Companions, chosen: Sequence[Path
             continue
         try:
             component = vae_component(header)
-        except WebuiError:
+        except (WebuiError, *MISFITS):
             continue
         if component is not None and component.config["latent_channels"] == blueprint.latent.channels:
             return replace(component, source=header.path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 
 
 N = TypeVar("N", covariant=True)
+
+
+# What arithmetic on shapes that do not fit together raises.
+MISFITS = (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError, AssertionError, RuntimeError)
+
+
+@contextmanager
+def fitting(path: Path, words: str) -> Iterator[None]:
+    """Inside, tensors of `path` that do not fit together are told in a sentence; `words`: what the file is taken for.
+
+    Raises: UnknownFile.
+    """
+    try:
+        yield
+    except MISFITS as error:
+        raise UnknownFile(
+            f"{path.name} looks like {words}, but its tensors do not fit together ({error}). It is damaged, or of a "
+            "kind that is not known: choose another file."
+        ) from error
 
 
 def as_stored(tensor: Tensor) -> Tensor:

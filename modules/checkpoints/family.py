@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from modules.checkpoints.blueprint import Blueprint
+from modules.checkpoints.components import fitting
 from modules.checkpoints.files import Header
 from modules.checkpoints.folder import pipeline_of
 from modules.checkpoints.latent import LatentFormat
@@ -97,7 +98,8 @@ class Family:
     """One kind of model.
 
     recognise: no false negatives among files of this kind; a file that two families recognise belongs to the one that
-    says it comes `before` the other. draw: the plan of a file that was recognised.
+    says it comes `before` the other. draw: the plan of a file that was recognised; shapes that make no sense are an
+    UnknownFile whoever wrote it.
     """
 
     name: str
@@ -107,6 +109,15 @@ class Family:
     aliases: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     native_size: int = 512
+
+    def __post_init__(self) -> None:
+        plan = self.draw
+
+        def draw(header: Header, sidecar: Sidecar) -> Blueprint:
+            with fitting(header.path, self.name):
+                return plan(header, sidecar)
+
+        object.__setattr__(self, "draw", draw)
 
 
 @dataclass

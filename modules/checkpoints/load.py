@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from modules.checkpoints.blueprint import Blueprint, FlowSchedule, TextPlan
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.companions import Companions, completed
-from modules.checkpoints.components import Component, Piece
+from modules.checkpoints.components import Component, Piece, fitting
 from modules.checkpoints.families import known_families
 from modules.checkpoints.files import Header, StateDict, open_tensors
 from modules.checkpoints.kl_vae import vae_component
@@ -148,7 +148,8 @@ def load_vae(path: Path, placement: Placement = Placement(), *, on_progress: OnP
     Raises: NotFound, Refused, UnknownFile.
     """
     state = open_tensors(path)
-    component = vae_component(state.header)
+    with fitting(path, "a VAE"):
+        component = vae_component(state.header)
     if component is None:
         raise UnknownFile(f"{path.name} holds no VAE. Choose another VAE, or Automatic.")
     total = sum(state.header.tensors[piece.key].nbytes for piece in component.pieces.values())
@@ -176,7 +177,8 @@ def place(
     `on_bytes` hears the number of bytes of each tensor as it is placed.
     Raises: UnknownFile if the file lacks tensors that the network needs, or has them in another shape.
     """
-    network = _laid_out(component)
+    with fitting(state.header.path, f"a {component.name}"):
+        network = _laid_out(component)
     wanted = network.state_dict()
     pieces = _spelt_as(wanted, component.pieces)
     _check_complete(component, pieces, wanted, state.header)
