@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from modules.checkpoints.files import Header
 from modules.checkpoints.kl_vae import find_prefix
+from modules.checkpoints.other_vaes import PREFIXES, VIDEO
+from modules.checkpoints.respelling import prefix_of
 
 SMALL = 4  # tensors; no network is that small
 
@@ -62,7 +64,9 @@ def is_network(header: Header) -> bool:
 
 def is_vae(header: Header) -> bool:
     return (
-        find_prefix(header) is not None or "decoder.up_blocks.0.resnets.0.conv1.weight" in header
+        find_prefix(header) is not None
+        or prefix_of(header, VIDEO, PREFIXES) is not None
+        or "decoder.up_blocks.0.resnets.0.conv1.weight" in header
     ) and not header.has_prefix("model.diffusion_model.")
 
 
@@ -120,7 +124,7 @@ LOOKS = (
                     "m_head.", "before_RG.", "feature_extraction.", "to_feat.")),
     Look("text encoder", "a text encoder", "models/text_encoder",
          any_begins("text_model.", "encoder.block.", "shared.weight", "transformer.resblocks.", "model.layers.0.",
-                    "enc.blk.0.", "blk.0.attn_q")),
+                    "model.language_model.layers.0.", "enc.blk.0.", "blk.0.attn_q")),
     Look("unet", "a UNet of a diffusers folder, without its text encoder and VAE", "",
          all_in("conv_in.weight", "time_embedding.linear_1.weight")),
     Look("unet", "a UNet without a text encoder that we know", "", any_begins("model.diffusion_model.")),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import (
+    AutoencoderKLQwenImage,
     FlowMatchEulerDiscreteScheduler,
     Lumina2Pipeline,
     Lumina2Transformer2DModel,
@@ -23,6 +24,7 @@ from modules.conditioning.encode import PromptEncoder, Timing
 from modules.terms.errors import NotFound
 from tests.checkpoints.flow_layout import FLUX_VAE_SCALE, VAE, prefixed, save
 from tests.checkpoints.more_flow_layouts import (
+    FRAMES,
     LUMINA,
     WORDS,
     Z_IMAGE,
@@ -31,6 +33,7 @@ from tests.checkpoints.more_flow_layouts import (
     lumina_tensors,
     random_network,
     tiny_language,
+    wan_tensors,
     write_vocabulary,
     write_with_language,
     z_image_tensors,
@@ -168,3 +171,13 @@ def test_they_are_inspected(tmp_path: Path, z_image: nn.Module, lumina: nn.Modul
     for name, tensors in (("Z-Image", z_image_tensors(z_image)), ("Lumina 2", lumina_tensors(lumina))):
         report = inspect_file(save(tmp_path / f"{name}.safetensors", tensors))
         assert (report.kind, report.base) == ("checkpoint", name)
+
+
+def test_what_lies_beside_is_inspected(tmp_path: Path) -> None:
+    for name, tensors, kind in (
+        ("qwen", language_tensors(tiny_language("Qwen3", 32)), "text encoder"),
+        ("llama", llama_tensors(tiny_language("Gemma2", 32), True), "text encoder"),
+        ("wan", wan_tensors(random_network(AutoencoderKLQwenImage, **FRAMES)), "vae"),
+    ):
+        report = inspect_file(save(tmp_path / f"{name}.safetensors", tensors))
+        assert (name, report.kind) == (name, kind)
