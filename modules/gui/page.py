@@ -15,6 +15,7 @@ from modules.gui import (
     i18n,
     img2img_tab,
     merger_tab,
+    models_tab,
     png_info_tab,
     quicksettings,
     routes,
@@ -75,8 +76,11 @@ def build(studio: Studio) -> GuardedBlocks:
                 png_info_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.modelmerger"), id="modelmerger", elem_id="tab_modelmerger"):
                 merger = merger_tab.build(studio)
+            with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:
+                models_tab.build()
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
+        models.select(fn=None, js=script("openModels"), **private())
         settings.select(fn=None, js=script("openSettings"), **private())
         for source in (tab, img2img, extras):
             send_to.bind(studio, source, img2img, extras)

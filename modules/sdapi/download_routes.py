@@ -40,12 +40,11 @@ class KeyBody(Body):
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter(prefix="/internal/downloads", tags=["downloads"])
-    downloads = studio.downloads
 
     @router.get("")
     def listed() -> dict[str, Any]:
         """Every download, the latest first, and for which sites there is a key."""
-        return {"downloads": [one.view() for one in downloads.all], "keys": studio.keys.known()}
+        return {"downloads": [one.view() for one in studio.downloads.all], "keys": studio.keys.known()}
 
     @router.get("/helpers")
     def helpers(sentence: str = "") -> list[dict[str, str]]:
@@ -57,19 +56,19 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/{download_id}")
     def one(download_id: str) -> dict[str, Any]:
         """One download."""
-        return downloads.get(download_id).view()
+        return studio.downloads.get(download_id).view()
 
     @router.post("/offers")
     def offers(request: Request, body: LinkBody) -> list[dict[str, Any]]:
         """What a link leads to, the best first."""
         need_permission(request, studio.flags)
-        return [offer_json(offer) for offer in downloads.offers(body.link)]
+        return [offer_json(offer) for offer in studio.downloads.offers(body.link)]
 
     @router.post("")
     def start(request: Request, body: StartBody) -> dict[str, Any]:
         """Begin a download."""
         need_permission(request, studio.flags)
-        begun = downloads.start(body.link, name=body.name, kind=body.kind, allow_pickle=body.allow_pickle)
+        begun = studio.downloads.start(body.link, name=body.name, kind=body.kind, allow_pickle=body.allow_pickle)
         return begun.view()
 
     @router.post("/keys")
@@ -83,19 +82,19 @@ def routes(studio: Studio) -> APIRouter:
     def cancel(request: Request, download_id: str) -> dict[str, Any]:
         """End a download and throw away what is here; one that has ended leaves the list."""
         need_permission(request, studio.flags)
-        return downloads.cancel(download_id).view()
+        return studio.downloads.cancel(download_id).view()
 
     @router.post("/{download_id}/pause")
     def pause(request: Request, download_id: str) -> dict[str, Any]:
         """End a download for now."""
         need_permission(request, studio.flags)
-        return downloads.pause(download_id).view()
+        return studio.downloads.pause(download_id).view()
 
     @router.post("/{download_id}/resume")
     def resume(request: Request, download_id: str, body: ResumeBody) -> dict[str, Any]:
         """Go on with a download, or answer its question."""
         need_permission(request, studio.flags)
-        return downloads.resume(download_id, allow_pickle=body.allow_pickle).view()
+        return studio.downloads.resume(download_id, allow_pickle=body.allow_pickle).view()
 
     return router
 

@@ -11,6 +11,7 @@ import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
 import * as results from "./results.js";
 import * as send from "./send.js";
+import { openModels } from "./models.js";
 import { openSettings } from "./settings.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
@@ -23,6 +24,7 @@ const handlers = {
     ...drafts.handlers,
     ...img2img.handlers,
     ...send.handlers,
+    openModels,
     openSettings,
     openTxt2img: () => document.getElementById("tab_txt2img-button")?.click(),
     submitted: (tab, id) => follower(tab).add(id),

@@ -51,7 +51,7 @@ class Downloads:
         with_previews: Callable[[], bool] = lambda: True,
         on_done: Callable[[Path, str], None] = lambda path, kind: None,
     ) -> None:
-        self._file, self._flags, self._uploads, self._hashes = file, flags, uploads, hashes
+        self.file, self._flags, self._uploads, self._hashes = file, flags, uploads, hashes
         self._asker, self._with_previews, self._on_done = asker, with_previews, on_done
         self._lock = threading.RLock()
         self._slots = threading.Semaphore(AT_ONCE)
@@ -260,15 +260,16 @@ class Downloads:
         for old in [one.id for one in self._all.values() if one.state in ENDED][:-REMEMBERED]:
             del self._all[old]
         try:
-            with replacing(self._file) as draft:
-                draft.touch(mode=0o600)
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with replacing(self.file) as draft:
+                draft.chmod(0o600)  # an address may hold a key
                 draft.write_text(json.dumps([one.kept() for one in self._all.values()]), encoding="utf-8")
         except OSError as error:
             log.warning("The list of downloads could not be kept: %s", error)
 
     def _load(self) -> None:
         try:
-            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
             self._all = {one.id: one for one in map(taken_up, kept)}
         except FileNotFoundError:
             return

@@ -87,6 +87,7 @@ def test_a_page_on_civitai_becomes_a_lora_with_its_notes(
     assert json.loads((flags.lora_dir / "style.civitai.info").read_text())["id"] == 20
     assert (flags.lora_dir / "style.preview.jpg").read_bytes() == picture()
     assert len(list(flags.lora_dir.iterdir())) == 4
+    assert downloads.file.stat().st_mode & 0o777 == 0o600, "an address may hold a key"
     view = download.view()
     assert (view["written"], view["total"]) == (len(LORA), len(LORA))
 
