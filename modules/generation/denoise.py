@@ -202,7 +202,9 @@ def denoise(
         recorded["Refiner switch by sampling steps"] = True
     follower = _Follower(walk, bundle, watch, route.steps, onlooker.preview)
     seamless = bool(settings["tiling"] if request.tiling is None else request.tiling)
-    windows = window_plan(settings, bundle, walk.width, walk.height, seamless=seamless)
+    # Another picture that is seen cannot be cut along with this one.
+    cut = bundle.variant != "reference" or start.extra is None
+    windows = window_plan(settings, bundle, walk.width, walk.height, seamless=seamless) if cut else None
     if windows is not None:
         windows.on_window = follower.again
     unit = noise.first()

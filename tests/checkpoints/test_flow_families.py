@@ -344,3 +344,38 @@ def test_loading_copies_no_weights(tmp_path: Path) -> None:
 def test_flux_tensors_name_every_weight() -> None:
     made = tiny_flux().transformer
     assert sum(value.numel() for value in flux_tensors(made).values()) == sum(w.numel() for w in made.parameters())
+
+
+# --- folders of diffusers ---
+
+
+@pytest.mark.parametrize("kind", ["flux", "sd3"])
+@torch.no_grad()
+def test_folders_of_diffusers_load(tmp_path: Path, kind: str) -> None:
+    """As `save_pretrained` writes them: every part in a folder of its own."""
+    folder = tmp_path / "model"
+    if kind == "flux":
+        flux = tiny_flux()
+        parts = {"transformer": flux.transformer, "vae": flux.vae, "text_encoder": flux.clip, "text_encoder_2": flux.t5}
+        single, named = write_flux(tmp_path / "one.safetensors", flux), "FluxPipeline"
+    else:
+        sd3 = tiny_sd3()
+        parts = {"transformer": sd3.transformer, "vae": sd3.vae, "text_encoder": sd3.clip_l}
+        parts |= {"text_encoder_2": sd3.clip_g, "text_encoder_3": sd3.t5}
+        single, named = write_sd3(tmp_path / "one.safetensors", sd3), "StableDiffusion3Pipeline"
+    for name, network in parts.items():
+        network.save_pretrained(folder / name)
+    (folder / "model_index.json").write_text(
+        json.dumps({"_class_name": named, **{name: ["library", type(one).__name__] for name, one in parts.items()}})
+    )
+    ours, theirs = load_checkpoint(folder), load_checkpoint(single)
+    assert ours.family is theirs.family
+    assert [encoder.name for encoder in ours.clips] == [encoder.name for encoder in theirs.clips]
+    for mine, other in zip(ours.networks, theirs.networks, strict=True):
+        state = other.state_dict()
+        assert all(torch.equal(value, state[key]) for key, value in mine.state_dict().items())
+    said = [
+        PromptEncoder(one.clips, join=one.blueprint.join).negative("a red circle", Timing(1)).at(0)
+        for one in (ours, theirs)
+    ]
+    assert torch.equal(said[0].cross, said[1].cross)
