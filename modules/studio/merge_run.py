@@ -108,6 +108,8 @@ def _baked(studio: Studio, text: str, state: StateDict) -> Baked | None:
     asked = read_tags(extract_networks(text)[1])
     if not asked.loras:
         raise BadRequest(f"{text!r} names no LoRA. Write it as in a prompt: <lora:name:0.8>.")
+    if any(one.scheduled for one in asked.loras):
+        raise BadRequest("A LoRA that is baked in acts at every step: leave start and stop out.")
     found = find(asked, NetworkShelf(studio.loras, studio.hypernetworks), lambda: blocks_of(state))
     if found.notes:
         raise BadRequest(" ".join(found.notes))

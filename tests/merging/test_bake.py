@@ -159,11 +159,8 @@ def test_the_randomised_decomposition_is_nearly_the_best(rank: int) -> None:
 
 def test_a_low_rank_captures_less(make: Make) -> None:
     tuned, base = open_tensors(make("tuned", 2)), open_tensors(make("base", 1))
-    shares = [
-        extract(tuned, base, ExtractRequest("a", "b", rank=rank), lambda *_: None).captured for rank in (1, 8, 320)
-    ]
-    assert shares[0] < shares[1] < shares[2]
-    assert shares[2] == pytest.approx(1, abs=1e-3)
+    few, more = (extract(tuned, base, ExtractRequest("a", "b", rank=rank), lambda *_: None).captured for rank in (1, 8))
+    assert 0 < few < more < 1
 
 
 def test_loading_the_extract_of_half_files(make: Make, tmp_path: Path) -> None:

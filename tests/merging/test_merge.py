@@ -26,9 +26,14 @@ FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 REQUEST = MergeRequest(primary="a", secondary="b", tertiary="c", multiplier=0.3)
 
 
+def sources_of(*paths: Path) -> Sources:
+    first, *others = map(open_tensors, paths)
+    second, third = (*others, None, None)[:2]
+    return Sources(first, second, third)
+
+
 def merged(request: MergeRequest, out: Path, *paths: Path, vae: Path | None = None) -> dict[str, Tensor]:
-    states = [open_tensors(path) for path in paths]
-    sources = Sources(*states, **({"vae": open_tensors(vae)} if vae else {}))
+    sources = replace(sources_of(*paths), vae=open_tensors(vae) if vae else None)
     plan(request, sources).write(out, {}, lambda done, total: None)
     return dict(open_tensors(out))
 
@@ -87,21 +92,20 @@ def test_a_ckpt_has_the_same_tensors(make: Make, tmp_path: Path) -> None:
 def test_a_model_for_inpainting_keeps_its_own_inputs(make: Make, tmp_path: Path, tensors: dict[str, Tensor]) -> None:
     wide = torch.cat([tensors[FIRST], torch.ones(tensors[FIRST].shape[0], 5, 3, 3)], dim=1)
     a, b = make("a", 1, **{FIRST: wide}), make("b", 2)
-    states = [open_tensors(path) for path in (a, b)]
-    planned = plan(REQUEST, Sources(*states))
+    planned = plan(REQUEST, sources_of(a, b))
     assert planned.variant == "inpainting"
     found = merged(REQUEST, tmp_path / "m.safetensors", a, b)[FIRST]
     assert torch.equal(found[:, 4:], wide[:, 4:])
     assert torch.equal(found[:, :4], wide[:, :4] * (1 - 0.3) + load_file(b)[FIRST] * 0.3)
     with pytest.raises(BadRequest, match="choose the inpainting model as A"):
-        plan(REQUEST, Sources(*reversed(states)))
+        plan(REQUEST, sources_of(b, a))
 
 
 def test_other_shapes_are_refused_by_name(make: Make) -> None:
     key = "cond_stage_model.transformer.text_model.final_layer_norm.weight"
-    states = [open_tensors(path) for path in (make("a", 1), make("b", 2, **{key: torch.ones(7)}))]
+    sources = sources_of(make("a", 1), make("b", 2, **{key: torch.ones(7)}))
     with pytest.raises(BadRequest, match="final_layer_norm"):
-        plan(REQUEST, Sources(*states))
+        plan(REQUEST, sources)
 
 
 def test_models_with_nothing_in_common_are_refused(make: Make, tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_the_recipe_is_written_as_a1111_writes_it(make: Make, tmp_path: Path) ->
     assert set(known) == {"0" * 64, "1" * 64, "2" * 64}
     assert known["2" * 64]["name"] == "b.safetensors"
     assert (metadata["author"], json.loads(metadata["tags"]), metadata["format"]) == ("me", ["x"], "pt")
-    plan(request, Sources(*(open_tensors(model.path) for model in models))).write(
+    plan(request, sources_of(*(model.path for model in models))).write(
         tmp_path / "m.safetensors", metadata, lambda done, total: None
     )
     assert read_header(tmp_path / "m.safetensors").metadata == metadata

@@ -113,6 +113,7 @@ def test_without_waiting_the_job_is_followed(server: Server) -> None:
         ({"primary": "first", "secondary": "second", "custom_name": "../out"}, "name"),
         ({"primary": "first", "secondary": "second", "blocks": "1,2"}, "weights per block"),
         ({"primary": "first", "secondary": "second", "vae": "none.pt"}, "VAE"),
+        ({"primary": "first", "secondary": "second", "loras": "<lora:x:1:start=0.5>"}, "every step"),
     ],
 )
 def test_what_cannot_be_merged_is_said(server: Server, body: dict, words: str) -> None:
