@@ -10,9 +10,9 @@ from modules.checkpoints.offload import GROUP_BYTES, Offload
 
 GIGABYTE = 1e9
 # Maps of the width and size of the first level that a step has in memory at its peak, for each picture and each of
-# prompt and negative prompt. SD 1.5 at 512x512 was measured at 24 (0.5 GB in float32), and half of it goes as others
-# come; a transformer's stream, its queries, keys, values and the widened middle of its MLP make 14.
-MAPS_UNET = 24
+# prompt and negative prompt. SD 1.5 at 512x512 was measured at 48 (0.5 GB in float32).
+# A transformer's stream, its queries, keys, values and the widened middle of its MLP make 14.
+MAPS_UNET = 48
 MAPS_TRANSFORMER = 14
 
 

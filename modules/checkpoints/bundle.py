@@ -16,6 +16,7 @@ from modules.checkpoints.blueprint import Blueprint, FlowSchedule, Variant
 from modules.checkpoints.family import Family
 from modules.checkpoints.latent import LatentFormat
 from modules.checkpoints.library import CheckpointInfo, VaeInfo
+from modules.checkpoints.offload import Offloading
 from modules.checkpoints.sidecar import PredictionName
 from modules.checkpoints.sizes import PictureFacts, with_facts
 from modules.checkpoints.vae_tiles import VaeTiles, in_tiles
@@ -37,6 +38,7 @@ class ModelBundle:
     not, in the order in which they are joined.
     levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the denoising network.
     guidance: the scale that guidance-distilled networks are told.
+    offloading: how the networks wait while others work, None: they do not.
     vae_info: the VAE that replaces the checkpoint's own, else None. notes: sentences for the user about the loading.
     """
 
@@ -52,6 +54,7 @@ class ModelBundle:
     dtype: torch.dtype
     guidance: float = 1.0
     vae_info: VaeInfo | None = None
+    offloading: Offloading | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -119,7 +122,12 @@ class ModelBundle:
             residuals,
             self.guidance,
         )
-        return self.blueprint.ask(self.unet, question)[..., :height, :width].to(x.dtype)
+
+        def ask() -> Tensor:
+            return self.blueprint.ask(self.unet, question)
+
+        answer = ask() if self.offloading is None else self.offloading.enduring(ask)
+        return answer[..., :height, :width].to(x.dtype)
 
     def _filled_up(self, latents: Tensor) -> Tensor:
         """`latents` with their edge repeated until both sides are multiples of what the network takes at once."""

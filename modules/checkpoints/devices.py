@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from modules.checkpoints.load import Placement
+from modules.checkpoints.offload import Offload
 from modules.terms.errors import BadRequest
 
 
@@ -18,12 +19,19 @@ from modules.terms.errors import BadRequest
 class DeviceWishes:
     """What the command line asks for. device: "" (choose), "cpu", "cuda", "cuda:1", "mps", "xpu".
 
-    full_precision: `--no-half`; full_precision_vae: `--no-half-vae`.
+    full_precision: `--no-half`; full_precision_vae: `--no-half-vae`. offload: what is offloaded at least, `--medvram`
+    and `--lowvram`; offload_sdxl: the same for SDXL alone. More is, if memory is short.
     """
 
     device: str = ""
     full_precision: bool = False
     full_precision_vae: bool = False
+    offload: Offload = Offload.NONE
+    offload_sdxl: Offload = Offload.NONE
+
+    def offload_for(self, family: str) -> Offload:
+        """What is offloaded at least of a model of that family."""
+        return max(self.offload, self.offload_sdxl) if family.lower().startswith("sdxl") else self.offload
 
 
 def pick_device(wish: str = "") -> torch.device:

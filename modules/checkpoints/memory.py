@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from modules.checkpoints.budget import Need, Work, decided, decode_bytes, step_bytes
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.companions import Companions
 from modules.checkpoints.components import Component
@@ -34,6 +35,7 @@ from modules.checkpoints.load import (
     whole_blueprint,
     with_vae,
 )
+from modules.checkpoints.offload import HOME, Offload, Offloading, bytes_of
 from modules.checkpoints.sidecar import read_sidecar, user_metadata
 from modules.terms.errors import OutOfMemory
 
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 KEPT_FREE = 1 << 30  # for activations, pictures and the rest of the machine
-GIGABYTE = 1e9
+SHARE = 0.9  # of the free memory: the rest is lost to fragments
+LARGEST_DECODED = 768 * 768  # pixels; a larger picture is decoded in tiles before memory runs out
 
 
 @dataclass(frozen=True)
@@ -116,12 +119,14 @@ class Models:
         vae: str | None = None,
         vae_wins: bool | None = None,
         modules: Sequence[str] | None = None,
+        work: Work | None = None,
         on_progress: OnProgress = silent,
     ) -> Iterator[ModelBundle]:
         """The model that `name` means (None: the one last used, else the first), for the time of the `with` block.
 
         vae, vae_wins: a file name, "Automatic" or "None", and whether it beats what stands beside the checkpoint, for
         this loan; modules: chosen text encoders and VAEs. None means as the settings of this object say.
+        work: what is to be drawn, so that as much as necessary is offloaded before; a note says so.
         on_progress: hears the share loaded, 0 to 1, if something has to be loaded; may raise to stop.
         Raises: NotFound, UnknownFile, Refused, OutOfMemory. A model that could not be loaded changes nothing held.
         """
@@ -136,8 +141,10 @@ class Models:
             bundle = self._bundle(info, choice, self.modules if modules is None else tuple(modules), on_progress)
             if choice.vae:
                 bundle = with_vae(bundle, self._vae(choice.vae, on_progress), choice.vae)
+            short = self._offloaded(bundle, work)
             # The title changes when the hash becomes known, so the identity is that of now.
-            bundle = replace(bundle, info=info, notes=(*bundle.notes, *((choice.note,) if choice.note else ())))
+            notes = tuple(note for note in (*bundle.notes, choice.note, short) if note)
+            bundle = replace(bundle, info=info, notes=notes)
             self._lent.append(info.path)
             try:
                 with out_of_memory_explained(info):
@@ -197,13 +204,14 @@ class Models:
         if entry is not None and info.path not in self._lent:
             self._drop(info.path)  # the file was replaced, or what is noted or chosen for it
         self._make_room(info, modules)
+        placement = self._placement_for(info, modules)
         with out_of_memory_explained(info):
             try:
                 # A checkpoint without a VAE inside needs the chosen one; others keep their own to come back to.
                 stand_in = self._vae(choice.vae, on_progress) if choice.vae and not _has_vae(info) else None
                 bundle = load_checkpoint(
                     info,
-                    self.placement,
+                    placement,
                     vae=stand_in,
                     companions=self.companions,
                     modules=modules,
@@ -212,10 +220,41 @@ class Models:
             except BaseException:
                 trim()
                 raise
+        if placement.device != self.device:
+            bundle = replace(bundle, device=self.device)
+        if self.device.type in ("cuda", "xpu"):
+            offloading = Offloading(bundle.unet, bundle.networks[1:], self.device)
+            offloading.change(Offload.NONE if placement.device == self.device else Offload.PARTS)
+            bundle = replace(bundle, offloading=offloading)
         with self._book:
             self._held[info.path] = _Held(bundle, stamp)
         self._on_loaded(bundle)
         return bundle
+
+    def _placement_for(self, info: CheckpointInfo, modules: Sequence[str]) -> Placement:
+        """Where a model is loaded to: into memory, if it is to be offloaded or would fill the device."""
+        if self.device.type not in ("cuda", "xpu"):
+            return self.placement
+        header = read_header(info.path)
+        needed = _needed(header, self.placement, self.companions, modules)
+        asked = self._wishes.offload_for(draw_blueprint(header).family.name)
+        short = needed + KEPT_FREE > device_memory(self.device)[0]
+        return replace(self.placement, device=HOME) if asked or short else self.placement
+
+    def _offloaded(self, bundle: ModelBundle, work: Work | None) -> str:
+        """Keeps `bundle` as the device's memory allows. Returns: a note, if that is slower than it could be."""
+        if bundle.offloading is None:
+            return ""
+        least = self._wishes.offload_for(bundle.family.name)
+        if work is None:
+            bundle.offloading.change(max(least, bundle.offloading.mode))
+            return ""
+        need = need_of(bundle, work)
+        here = sum(bytes_of(one) for one in bundle.networks if next(one.parameters()).device == self.device)
+        free = device_memory(self.device)[0] + here
+        decision = decided(need, int(free * SHARE), least=least)
+        bundle.offloading.change(decision.mode)
+        return decision.note
 
     def _vae(self, info: VaeInfo, on_progress: OnProgress) -> AutoencoderKL:
         stamp = _stamp(info.path)
@@ -315,6 +354,18 @@ def _needed(
         keys = {piece.key for piece in component.pieces.values()}
         total += sum(tensors[key].bytes_in(dtype.itemsize) for key in keys)
     return total
+
+
+def need_of(bundle: ModelBundle, work: Work) -> Need:
+    """What drawing `work` with `bundle` takes of the device."""
+    denoiser, vae, *texts = (bytes_of(one) for one in bundle.networks)
+    return Need(
+        denoiser=denoiser,
+        texts=sum(texts),
+        vae=vae,
+        step=step_bytes(bundle.unet.config, work, bundle.latent.downscale, bundle.dtype.itemsize),
+        decode=decode_bytes(bundle.vae.config, work, bundle.vae.dtype.itemsize, LARGEST_DECODED),
+    )
 
 
 def _has_vae(info: CheckpointInfo) -> bool:

@@ -202,10 +202,10 @@ class Offloading:
                 tensor.data = tensor.data.to(self._device)
             self._streamed = Streamed(groups, self._device)
 
-    def enduring(self, call: Callable[[], T], free: Callable[[], None]) -> T:
+    def enduring(self, call: Callable[[], T]) -> T:
         """What `call` returns; out of memory, more of the model is offloaded and the call is made again.
 
-        free: gives back what the failed call left behind. Raises: torch.OutOfMemoryError if nothing is left to do.
+        Raises: torch.OutOfMemoryError if nothing is left to do.
         """
         while True:
             try:
@@ -215,7 +215,8 @@ class Offloading:
                     raise
                 error.__traceback__ = None  # its frames hold the tensors
             self.change(Offload(self.mode + 1))
-            free()
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
             self.notes.append(DEGRADED[self.mode])
 
     def told(self) -> tuple[str, ...]:

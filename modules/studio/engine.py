@@ -110,6 +110,7 @@ def make_tools(studio: Studio) -> Tools:
     from modules.checkpoints.approximate import Approximations
     from modules.checkpoints.devices import DeviceWishes
     from modules.checkpoints.memory import Models
+    from modules.checkpoints.offload import Offload
     from modules.conditioning.embeddings import EmbeddingLibrary
     from modules.control.shelf import ControlShelf
     from modules.generation.network_shelf import NetworkShelf
@@ -121,6 +122,8 @@ def make_tools(studio: Studio) -> Tools:
         device="cpu" if on_cpu else device_named(flags.device_id),
         full_precision=flags.no_half or flags.precision == "full",
         full_precision_vae=flags.no_half_vae,
+        offload=Offload.BLOCKS if flags.lowvram else Offload.PARTS if flags.medvram else Offload.NONE,
+        offload_sdxl=Offload.PARTS if flags.medvram_sdxl else Offload.NONE,
     )
     return Tools(
         models=Models(studio.library, wishes, forced_vae=flags.vae_path, companions=studio.companions),

@@ -145,9 +145,9 @@ class Flags:
     ui_debug_mode: bool = switch("load no model")
 
     # Memory, precision, devices
-    medvram: bool = switch("keep only the part of the model that works on the card", pending=True)
-    medvram_sdxl: bool = switch("the same for SDXL alone", pending=True)
-    lowvram: bool = switch("move the network to the card block by block", pending=True)
+    medvram: bool = switch("keep only the part of the model that works on the card")
+    medvram_sdxl: bool = switch("the same for SDXL alone")
+    lowvram: bool = switch("move the network to the card block by block")
     lowram: bool = switch("load weights straight to the card", obsolete="weights are read straight from the file.")
     no_half: bool = switch("compute in float32")
     no_half_vae: bool = switch("compute the VAE in float32")
