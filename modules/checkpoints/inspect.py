@@ -9,11 +9,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from modules.checkpoints.blueprint import Blueprint, Defaults
 from modules.checkpoints.families import known_families
+from modules.checkpoints.family import Family
 from modules.checkpoints.files import Header, kind_of, read_header, read_pickle
 from modules.checkpoints.looks import look_of
 from modules.checkpoints.sidecar import read_sidecar, user_metadata
@@ -62,7 +64,8 @@ class FileReport:
     kind: "checkpoint", "vae", "network", "embedding", "hypernetwork", "controlnet", "upscaler" …, "unknown". base: the
     family it is or goes with, "" if nothing tells. folder: where it belongs, relative to the data folder. algorithms:
     kinds of network in it. prediction: of a checkpoint, "" if only loading tells. trigger_words: what the prompt should
-    say. training: facts for a table. tags: most frequent words of its captions. notes: sentences for the user.
+    say. training: facts for a table. tags: most frequent words of its captions. defaults: of a checkpoint, what a page may
+    set its controls to (`blueprint.Defaults`). notes: sentences for the user.
     """
 
     path: Path
@@ -78,6 +81,7 @@ class FileReport:
     tags: Mapping[str, int] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ()
     tensors: int = 0
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     parameters: int = 0
     notes: tuple[str, ...] = ()
 
@@ -129,9 +133,17 @@ def _checkpoint(header: Header, common: Mapping[str, Any]) -> FileReport | None:
         variant=blueprint.variant,
         folder="models/Stable-diffusion",
         prediction=blueprint.prediction or "",
+        defaults=_defaults(family, blueprint),
         notes=(*notes, *blueprint.notes),
         sentence=f"A checkpoint: {family.name}{variant}{predicts}{terminal}.",
     )
+
+
+def _defaults(family: Family, blueprint: Blueprint) -> dict[str, Any]:
+    said = blueprint.defaults
+    if said == Defaults():
+        said = replace(said, width=family.native_size, height=family.native_size)
+    return asdict(said)
 
 
 def _other(header: Header, common: Mapping[str, Any]) -> FileReport:

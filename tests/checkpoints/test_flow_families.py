@@ -19,6 +19,7 @@ from torch import Tensor
 import modules.diffusion.samplers  # noqa: F401 - fills the registry
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.companions import Companions
+from modules.checkpoints.inspect import inspect_file
 from modules.checkpoints.load import load_checkpoint
 from modules.conditioning.conditioning import Conditioning, Scheduled
 from modules.conditioning.encode import PromptEncoder, Timing
@@ -379,3 +380,13 @@ def test_folders_of_diffusers_load(tmp_path: Path, kind: str) -> None:
         for one in (ours, theirs)
     ]
     assert torch.equal(said[0].cross, said[1].cross)
+
+
+def test_a_file_says_how_its_kind_is_drawn(tmp_path: Path) -> None:
+    report = inspect_file(write_flux(tmp_path / "flux.safetensors", tiny_flux(guided=False), whole=False))
+    assert report.sentence == "A checkpoint: FLUX.1."
+    assert (report.defaults["steps"], report.defaults["cfg_scale"], report.defaults["width"]) == (4, 1.0, 1024)
+    assert any("CLIP-L" in note and "T5-XXL" in note for note in report.notes)
+    whole = inspect_file(write_flux(tmp_path / "whole.safetensors", tiny_flux()))
+    assert whole.defaults["distilled_cfg_scale"] == 3.5
+    assert not any("T5-XXL" in note for note in whole.notes)
