@@ -34,6 +34,7 @@ INFORMATION = {
     *("Version", "User", "Model", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "Batch size"),
     *("Batch pos", "Init image hash", "Hypernet", "Hypernet strength", "Hypernet hash", "Cache FP16 weight for LoRA"),
     *("FP8 weight", "First pass size-1", "First pass size-2", "Face restoration model", "Styles array", "Mask blur"),
+    "Networks used in part",
     *("Mask mode", "Masked content", "Inpaint area", "Masked area padding", "Created Date", "Schedule type"),
 }
 
