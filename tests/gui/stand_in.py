@@ -13,22 +13,26 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.generation.resources import LocalResources
 from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
+from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.flags import parse_flags
 from modules.studio.job import Job, Outcome, SavedFile
 from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs as RealOutputs
+from modules.studio.uploads import Uploads
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
+from tests.studio.downloads.bad_server import allowed
 
 LISTS: dict[str, list[str]] = {
     "detectors": ["face", "person"],
@@ -72,6 +76,10 @@ class StandIn:
         self.models.mkdir(parents=True)
         self.library = Library([self.models], hashing=False)
         self.resources = LocalResources(self.library, NetworkLibrary([]), NetworkLibrary([]))
+        self.hashes = HashCache()
+        self.uploads = Uploads(self.folder / "uploads", self.flags)
+        self.keys = keys_of(self.flags)
+        self.downloads = downloads_of(self, self.keys, allowed)
         self.outputs = Outputs(self.folder / "outputs")
         self.outputs.root.mkdir(parents=True)
         self.styles = StyleBook(
