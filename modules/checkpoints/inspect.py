@@ -64,8 +64,8 @@ class FileReport:
     kind: "checkpoint", "vae", "network", "embedding", "hypernetwork", "controlnet", "upscaler" …, "unknown". base: the
     family it is or goes with, "" if nothing tells. folder: where it belongs, relative to the data folder. algorithms:
     kinds of network in it. prediction: of a checkpoint, "" if only loading tells. trigger_words: what the prompt should
-    say. training: facts for a table. tags: most frequent words of its captions. defaults: of a checkpoint, what a page may
-    set its controls to (`blueprint.Defaults`). notes: sentences for the user.
+    say. training: facts for a table. tags: most frequent words of its captions. defaults: what a page may set its
+    controls to for a checkpoint (`blueprint.Defaults`). notes: sentences for the user.
     """
 
     path: Path

@@ -197,6 +197,7 @@ def report_json(studio: Studio, report: FileReport) -> dict[str, Any]:
         "base": report.base,
         "variant": report.variant,
         "prediction": report.prediction,
+        "defaults": dict(report.defaults),
         "algorithms": list(report.algorithms),
         "trigger_words": list(report.trigger_words),
         "training": dict(report.training),
