@@ -15,6 +15,7 @@ import httpx
 import uvicorn
 from PIL import Image
 
+from modules.checkpoints.companions import Companions
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.control.library import ControlLibrary
@@ -49,10 +50,12 @@ class QueueStudio:
         self.version = "test"
         self.infotext_version = "test"
         self.engine_state = "ready"
+        self.host = None
         self.engine = Engine(self)  # type: ignore[arg-type]
         self._settings_file = SettingsFile(flags)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
+        self.companions = Companions((*flags.text_encoder_folders, *flags.vae_folders))
         self.hashes = HashCache()
         self.loras = loras_of(flags, self.hashes)
         self.hypernetworks = hypernetworks_of(flags)
@@ -78,6 +81,9 @@ class QueueStudio:
 
     def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]:
         return self._settings_file.change(values, from_api=from_api)
+
+    def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
+        self._settings_file.listen(heard)
 
     def details(self, name: str) -> list[dict[str, Any]]:
         return listings.details(self, name)  # type: ignore[arg-type]
