@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 
 from modules.imaging.files import Encoding, prepare, write_file
 from modules.imaging.grids import grid_rows, image_grid
+from modules.imaging.metadata import PARAMETERS, texts_of
 from modules.imaging.names import Spelling, Subject, expand, file_name, folder_names, next_number
 from modules.settings.store import Settings
 from modules.studio.job import SavedFile
@@ -51,8 +52,27 @@ class Place:
     name: str = ""
 
 
+@dataclass
+class Saving:
+    """A picture about to be written to `path`, or just written; before, whoever looks on may change each.
+
+    texts: what goes into the file by name, the generation parameters under `PARAMETERS`.
+    """
+
+    image: Image.Image
+    path: Path
+    texts: dict[str, str]
+
+
+class Onlooker(Protocol):
+    """Who looks on while pictures are saved."""
+
+    def saving(self, saving: Saving) -> None: ...
+    def saved(self, saving: Saving) -> None: ...
+
+
 class Outputs:
-    """Saves pictures under `data_dir`. Safe to use from many threads.
+    """Saves pictures under `data_dir`. Safe to use from many threads. `onlooker`: extensions, None: nobody.
 
     `prompt_history`: keep the text of the last picture in params.txt, for the paste button.
     `unsaved`: where pictures go that the settings say not to save; default: `temp_dir`, or tmp/pictures.
@@ -73,6 +93,7 @@ class Outputs:
         self._lock = threading.Lock()
         self._numbers: dict[tuple[Path, str], tuple[int, int]] = {}
         self._announce: Callable[[SavedFile], None] = lambda file: None
+        self.onlooker: Onlooker | None = None
 
     def announcing(self, announce: Callable[[SavedFile], None], *, unsaved: Path | None = None) -> Outputs:
         """The same outputs, telling `announce` of each file just before it takes its name.
@@ -176,33 +197,38 @@ class Outputs:
         others: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write one picture at `place` under the next free name; returns it. `others` are more texts for a PNG."""
-        encoding = Encoding(int(settings["jpeg_quality"]), settings["webp_lossless"])
-        suffix, data = prepare(image, place.suffix, text, encoding=encoding, others=others)
-        folder = place.folder
+        picture = _Content(image, place.suffix, text, settings, others, self.onlooker)
+        path = self._stored(picture, place, subject, settings)
+        picture.written()
+        return path
+
+    def _stored(self, picture: _Content, place: Place, subject: Subject, settings: Mapping[str, Any]) -> Path:
+        suffix, folder = picture.suffix, place.folder
         if place.in_subfolder:
             pattern = settings["directories_filename_pattern"] or "[prompt_words]"
             folder = folder.joinpath(*folder_names(expand(pattern, subject, self._spelling)))
         decoration = (place.name or expand(place.pattern, subject, self._spelling)) + place.ending
         if not place.name and (settings["save_images_add_number"] or not decoration):
-            return self._write_numbered(folder, place.basename, decoration, suffix, data)
+            return self._write_numbered(folder, place.basename, decoration, picture)
         name = file_name(decoration, NAME_BYTES - len(suffix) - 8)
         if settings["save_images_replace_action"] == "Replace":
-            path = folder / f"{name}{suffix}"
+            path, data = picture.at(folder / f"{name}{suffix}")
             self._write(path, data, replace=True)
             return path
-        return self._write_unlike(folder, name, suffix, data)
+        return self._write_unlike(folder, name, picture)
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a text file beside a picture, in place of one that is there. Raises: WebuiError if that fails."""
         self._write(path, text.encode("utf-8"), replace=True)
 
-    def _write_numbered(self, folder: Path, basename: str, decoration: str, suffix: str, data: bytes) -> Path:
+    def _write_numbered(self, folder: Path, basename: str, decoration: str, picture: _Content) -> Path:
+        suffix = picture.suffix
         with self._lock:
             number = self._next_number(folder, basename)
             while True:
                 prefix = f"{basename}-{number:04}" if basename else f"{number:05}"
                 name = f"{prefix}-{decoration}" if decoration else prefix
-                path = folder / f"{file_name(name, NAME_BYTES - len(suffix))}{suffix}"
+                path, data = picture.at(folder / f"{file_name(name, NAME_BYTES - len(suffix))}{suffix}")
                 try:
                     self._write(path, data, replace=False)
                 except FileExistsError:
@@ -221,10 +247,10 @@ class Outputs:
         except OSError:
             return 0  # not there yet, or not to be listed: then the first name that is free is found by trying
 
-    def _write_unlike(self, folder: Path, name: str, suffix: str, data: bytes) -> Path:
-        number = 0
+    def _write_unlike(self, folder: Path, name: str, picture: _Content) -> Path:
+        number, suffix = 0, picture.suffix
         while True:
-            path = folder / f"{name}-{number}{suffix}" if number else folder / f"{name}{suffix}"
+            path, data = picture.at(folder / (f"{name}-{number}{suffix}" if number else f"{name}{suffix}"))
             try:
                 self._write(path, data, replace=False)
             except FileExistsError:
@@ -260,6 +286,45 @@ class Outputs:
                 f"The picture could not be written to {path.parent}: {error.strerror or error}. "
                 "Make room, or choose another folder in Settings, Paths for saving."
             ) from error
+
+
+class _Content:
+    """The bytes of a picture for the name that it gets: encoded once, or anew for each name if somebody looks on."""
+
+    def __init__(
+        self,
+        image: Image.Image,
+        suffix: str,
+        text: str | None,
+        settings: Mapping[str, Any],
+        others: Mapping[str, Any] | None,
+        onlooker: Onlooker | None,
+    ) -> None:
+        self._encoding = Encoding(int(settings["jpeg_quality"]), settings["webp_lossless"])
+        self._given = (image, text, others)
+        self._onlooker = onlooker
+        self._last: Saving | None = None
+        self.suffix, self._data = suffix, b""
+        if onlooker is None:
+            self.suffix, self._data = prepare(image, suffix, text, encoding=self._encoding, others=others)
+
+    def at(self, path: Path) -> tuple[Path, bytes]:
+        """Where the picture is to be written if `path` is free, and its bytes."""
+        if self._onlooker is None:
+            return path, self._data
+        image, text, others = self._given
+        self._last = saving = Saving(image, path, texts_of(text, others))
+        self._onlooker.saving(saving)
+        texts = dict(saving.texts)
+        text = texts.pop(PARAMETERS, None)
+        suffix, data = prepare(saving.image, saving.path.suffix, text, encoding=self._encoding, others=texts)
+        saving.path = saving.path.with_suffix(suffix)
+        return saving.path, data
+
+    def written(self) -> None:
+        """It stands at the path given last."""
+        if self._onlooker is not None and self._last is not None:
+            self._onlooker.saved(self._last)
 
 
 def is_wanted(image: GeneratedImage, settings: Mapping[str, Any]) -> bool:
