@@ -157,6 +157,11 @@ class Models:
         with self._book:
             return next(reversed(self._held.values())).bundle.info if self._held else None
 
+    def newest(self) -> ModelBundle | None:
+        """What was loaded of `current`, for looking at; whoever draws with it borrows."""
+        with self._book:
+            return next(reversed(self._held.values())).bundle if self._held else None
+
     def held(self) -> tuple[CheckpointInfo, ...]:
         """The models in memory, the one used last at the end."""
         with self._book:
