@@ -165,6 +165,10 @@ class Jobs:
         watch = self._watches.get(job.id) if job else None
         return watch.preview() if watch else None
 
+    def watch_of(self, job_id: str) -> JobWatch | None:
+        """What follows a job that runs or ran in this process."""
+        return self._watches.get(job_id)
+
     def stopping(self, name: str) -> str | None:
         """What a running job was asked: "skip", "interrupt", "cancel" or nothing."""
         watch = self._watches.get(name)
