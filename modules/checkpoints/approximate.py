@@ -115,29 +115,30 @@ class Approximations:
 def decoded_by(tiny: AutoencoderTiny, latents: Tensor) -> Tensor:
     """(B, C, h, w) as the denoising network has them -> (B, 3, 8h, 8w) float32 about [-1, 1], on the CPU."""
     with torch.no_grad():
-        there = tiny.to(latents.device)
-        pictures = [there.decode(one, return_dict=False)[0].float().cpu() for one in latents.float().split(1)]
+        nn.Module.to(tiny, latents.device)
+        pictures = [tiny.decode(one, return_dict=False)[0].float().cpu() for one in latents.float().split(1)]
     return torch.cat(pictures)
 
 
 def encoded_by(tiny: AutoencoderTiny, pixels: Tensor) -> Tensor:
     """(B, 3, H, W) in [-1, 1] -> latents as the denoising network wants them."""
     with torch.no_grad():
-        there = tiny.to(pixels.device)
-        return torch.cat([there.encode(one, return_dict=False)[0] for one in pixels.float().split(1)])
+        nn.Module.to(tiny, pixels.device)
+        return torch.cat([tiny.encode(one, return_dict=False)[0] for one in pixels.float().split(1)])
 
 
 def read_tiny(path: Path, channels: int, half: str) -> AutoencoderTiny:
     """The TAESD whose "decoder" or "encoder" is in `path`; the other half stays random. Raises: UnknownFile."""
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
-    network = AutoencoderTiny(latent_channels=channels)
+    network: AutoencoderTiny = AutoencoderTiny(latent_channels=channels)
     part = network.decoder if half == "decoder" else network.encoder
     # In the original the decoder's first layer is the clamp, which diffusers counts as no layer.
     offset = 1 if half == "decoder" else 0
     renamed = {f"layers.{_renumbered(key, offset)}": value for key, value in _tensors(path).items()}
     _fill(part, renamed, path, "TAESD")
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def read_nearby(path: Path, channels: int) -> ApproxNN:

@@ -163,7 +163,7 @@ def blocks(network: nn.Module, largest: int = GROUP_BYTES) -> tuple[list[nn.Modu
     return found, loose
 
 
-def _there(value: T, device: torch.device) -> T:
+def _there(value: Any, device: torch.device) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
 
 

@@ -67,7 +67,7 @@ def _plain_upsampler(upsampler: Upsample2D) -> bool:
     return bool(whole and upsampler.interpolate and upsampler.name == "conv" and _three_by_three(upsampler.conv))
 
 
-def _three_by_three(convolution: nn.Module) -> bool:
+def _three_by_three(convolution: nn.Module | None) -> bool:
     return (
         type(convolution) is nn.Conv2d
         and convolution.kernel_size == (3, 3)
@@ -89,8 +89,8 @@ def _block_in_bands(block: ResnetBlock2D, plain: Callable[..., Tensor]) -> Calla
         if x.shape[0] != 1 or largest < LARGE_BYTES or temb is not None or _watched(*parts):
             return plain(x, temb)
         trim_heap()  # the holes that earlier maps have left are of no use for these
-        hidden = _activated(x, block.norm1, block.nonlinearity, cast("nn.Conv2d", block.conv1))
-        hidden = _activated(hidden, block.norm2, block.nonlinearity, cast("nn.Conv2d", block.conv2), in_place=True)
+        hidden = _activated(x, block.norm1, block.nonlinearity, block.conv1)
+        hidden = _activated(hidden, block.norm2, block.nonlinearity, block.conv2, in_place=True)
         if block.conv_shortcut is None:
             hidden += x
         else:

@@ -98,7 +98,8 @@ def taken(session: Session, hires: Hires, picture: Image.Image, number: int) -> 
         return torch.empty(count, 0), [picture] * count
     # The VAE knows whole latents only: what is left over at the right and bottom would be dropped there.
     downscale = session.bundle.latent.downscale
-    whole = picture.crop((0, 0, *(side // downscale * downscale for side in picture.size)))
+    width, height = (side // downscale * downscale for side in picture.size)
+    whole = picture.crop((0, 0, width, height))
     latents = encoded(session, session.bundle, pixels_of([whole]).to(session.bundle.device), number)
     return latents.expand(count, -1, -1, -1), [picture] * count
 
