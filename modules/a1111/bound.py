@@ -4,12 +4,14 @@ by `host.install`, and nothing outside this room reads it."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modules.a1111.page.arguments import Keeper
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from modules.studio.job import Job
     from modules.studio.job_watch import JobWatch
     from modules.studio.studio import Studio
-    from modules.terms.result import GeneratedImage
+    from modules.terms.result import GeneratedImage, GenerationResult
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Work:
     by_script: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)
     drawn: dict[int, GeneratedImage] = field(default_factory=dict)
+    last: GenerationResult | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -59,7 +62,17 @@ class Bound:
     studio: Studio
     root: Path
     loading: Loading | None = None
+    keeper: Keeper = field(default_factory=Keeper)
     _work: threading.local = field(default_factory=threading.local)
+
+    def drawn_by(self, image: Any) -> Any:
+        """The `p` that a picture was drawn with in the job of this thread, or in the last one; None for others."""
+        known, p = getattr(self._work, "pictures", {}).get(id(image), (None, None))
+        return p if known is not None and known() is image else None
+
+    def remember(self, p: Any, pictures: Iterable[Any]) -> None:
+        """Takes note of the `p` that these pictures were drawn with."""
+        self._work.pictures.update((id(picture), (weakref.ref(picture), p)) for picture in pictures)
 
     @property
     def work(self) -> Work | None:
@@ -70,7 +83,7 @@ class Bound:
     def working(self, work: Work) -> Iterator[Work]:
         """Within: `work` is the job of this thread."""
         before = self.work
-        self._work.now = work
+        self._work.now, self._work.pictures = work, {}
         try:
             yield work
         finally:

@@ -54,7 +54,7 @@ def put(args: list[Any], script: Any, values: Sequence[Any]) -> None:
     """Writes `values` where the script's arguments stand; missing ones keep their defaults."""
     if script is None or script.args_from is None:
         return
-    wanted = list(values)[: max(0, script.args_to - script.args_from)]
+    wanted = [bound().keeper.read(value) for value in values][: max(0, script.args_to - script.args_from)]
     args[script.args_from : script.args_from + len(wanted)] = wanted
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import modules
 from modules.a1111 import loading
 from modules.a1111.bound import Bound, bind
+from modules.a1111.page.page import Page
 
 if TYPE_CHECKING:
     from modules.generation.tools import Tools
@@ -34,6 +35,7 @@ class Host:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self.page = Page()
 
     def load(self) -> None:
         """Loads every active extension and the studio's own scripts. What fails is reported and passed over."""

@@ -43,18 +43,31 @@ class Tab:
     """What the page needs to know of a generating tab once it is built.
 
     pictures: its canvases, by name; they are handed over at Generate and kept in the draft beside `fields`.
+    scripts: what scripts of extensions get at Generate; kept_scripts: those of them that a draft can hold.
     send: the buttons below its gallery that take a picture elsewhere, by target.
     """
 
     name: str
     fields: Fields
     pictures: Fields = field(default_factory=Fields)
+    scripts: Fields = field(default_factory=Fields)
+    kept_scripts: Fields = field(default_factory=Fields)
     send: Mapping[str, gr.Button] = field(default_factory=dict)
 
     @property
     def everything(self) -> Fields:
         """The fields and then the pictures, as one."""
         return Fields({**self.fields.components, **self.pictures.components})
+
+    @property
+    def asked(self) -> Fields:
+        """What Generate hands over."""
+        return Fields({**self.everything.components, **self.scripts.components})
+
+    @property
+    def draft(self) -> Fields:
+        """What a reload of the page does not lose."""
+        return Fields({**self.everything.components, **self.kept_scripts.components})
 
 
 def refreshed(studio: Studio, fields: Fields) -> list[Any]:

@@ -13,6 +13,7 @@ from modules.gui import control_panel, form, paste
 from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
 from modules.gui.detail_part import detail_part
+from modules.gui.extensions_part import building_tab, scripts_part, section, with_scripts
 from modules.gui.form import Tab
 from modules.gui.i18n import label, param_key
 from modules.gui.img2img_request import (
@@ -45,21 +46,23 @@ def build(studio: Studio) -> Tab:
     tab = Tab(TAB, Fields(), Fields())
     fields = tab.fields
     listing = listing_of(studio, hiding=True)
-    top = prompt_row(TAB, fields, listing)
-    with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
-        with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
-            files = _modes(studio, tab)
-            _settings(fields, listing)
-        with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
-            results = results_column(TAB)
+    with building_tab(studio, TAB):
+        top = prompt_row(TAB, fields, listing)
+        with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
+            with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
+                files = _modes(studio, tab)
+                _settings(studio, tab, listing)
+            with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
+                results = results_column(TAB)
 
     def request_of(values: Mapping[str, Any]) -> GenerationRequest | PictureBatch:
         settings = paste.overrides_of(values, studio.settings)
         if values.get("mode") == "batch":
-            return to_picture_batch(studio, values, settings)
-        return to_img2img_request(values, settings)
+            batch = to_picture_batch(studio, values, settings)
+            return batch.with_(request=with_scripts(studio, TAB, batch.request, values))
+        return with_scripts(studio, TAB, to_img2img_request(values, settings), values)
 
-    everything = [*tab.everything.components, FILES]
+    everything = [*tab.asked.components, FILES]
     bind_generation(
         studio, tab, top, results, request_of, before=script("readyImg2img", everything), more=Fields({FILES: files})
     )
@@ -150,15 +153,18 @@ def _copies(tab: Tab) -> None:
             )
 
 
-def _settings(fields: Fields, listing: Listing) -> None:
+def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
+    fields = tab.fields
     _words(fields, "source.resize_mode", RESIZE_MODES, param_key(Source, "resize_mode"), elem_id="resize_mode")
     _inpainting(fields, listing)
+    section(studio, TAB, "inpaint")
     form.sampling_row(TAB, fields, listing)
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         form.refiner_part(TAB, fields, listing)
         detail_part(TAB, fields, listing)
         for part in SCRIPTS:
             script_part(fields, listing, part)
+        section(studio, TAB, "accordions")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions", "wide-size"]):
         with gr.Tabs(elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"]) as sizes:
             with gr.Tab(label("page.resize_to"), id="to", elem_id=f"{TAB}_tab_resize_to"):
@@ -182,6 +188,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
     form.seed_rows(TAB, fields, listing)
     control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
+    scripts_part(studio, tab)
 
 
 def _resize_to(fields: Fields, listing: Listing) -> None:

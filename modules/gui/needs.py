@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL.Image import Image
 
@@ -22,6 +23,9 @@ from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
+if TYPE_CHECKING:
+    from gradio.components import Component
+
 
 class Outputs(Protocol):
     """See studio/outputs.py."""
@@ -31,6 +35,29 @@ class Outputs(Protocol):
     def store(
         self, image: Image, place: Place, subject: Subject, text: str | None, settings: Mapping[str, Any]
     ) -> Path: ...
+
+
+class PageHost(Protocol):
+    """What extensions bring to the page. See a1111/page/page.py."""
+
+    def building(self) -> AbstractContextManager[None]: ...
+
+    def tab(self, name: str) -> AbstractContextManager[None]: ...
+
+    def section(self, tab: str, name: str) -> None: ...
+
+    def scripts(self, tab: str) -> list[tuple[str, Component]]: ...
+
+    def drafted(self, components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]: ...
+
+    def asked(self, tab: str, values: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+class Host(Protocol):
+    """See a1111/host.py."""
+
+    @property
+    def page(self) -> PageHost: ...
 
 
 class Studio(Protocol):
@@ -56,6 +83,9 @@ class Studio(Protocol):
 
     @property
     def jobs(self) -> Jobs: ...
+
+    @property
+    def host(self) -> Host | None: ...
 
     @property
     def engine_state(self) -> str: ...

@@ -23,6 +23,7 @@ from modules.gui import (
     settings_tab,
     txt2img_tab,
 )
+from modules.gui.extensions_part import building
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
@@ -62,7 +63,7 @@ def mount(app: FastAPI, studio: Studio) -> None:
 def build(studio: Studio) -> GuardedBlocks:
     """The components and their events, not yet served."""
     demo = GuardedBlocks(folders=lambda: _folders(studio), title="Atelier", analytics_enabled=False, fill_width=True)
-    with demo:
+    with demo, building(studio):
         frame('<div id="notices" role="status"></div>', elem_id="notice_bar")
         quick = quicksettings.build(studio)
         with gr.Tabs(elem_id="tabs"):
@@ -106,9 +107,9 @@ def _bind_opening(
     for tab in tabs:
         demo.load(
             fn=None,
-            js=script("loadDraft", tab.name, list(tab.everything.components)),
-            inputs=tab.everything.inputs,
-            outputs=tab.everything.inputs,
+            js=script("loadDraft", tab.name, list(tab.draft.components)),
+            inputs=tab.draft.inputs,
+            outputs=tab.draft.inputs,
             **private(),
         )
 

@@ -97,7 +97,7 @@ def bind_generation(
     It gets and returns the values of all fields and pictures, and of `more`, which are no part of a draft.
     """
     fields = tab.fields
-    asked = Fields({**tab.everything.components, **(more.components if more else {})})
+    asked = Fields({**tab.asked.components, **(more.components if more else {})})
     buttons = JobButtons(top.generate, top.interrupt, top.skip, top.cancel_waiting)
     bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), asked, buttons, results, before)
     bind_draft(tab)
@@ -143,7 +143,7 @@ def bind_jobs(
 
 def bind_draft(tab: Tab) -> None:
     """Keeps what is in the fields in the browser: the draft never leaves it, so there is no Python side."""
-    everything = tab.everything
+    everything = tab.draft
     gr.on(
         changes(everything.inputs),
         fn=None,

@@ -10,6 +10,7 @@ import gradio as gr
 
 from modules.gui import control_panel, form, paste
 from modules.gui.detail_part import detail_part
+from modules.gui.extensions_part import building_tab, scripts_part, section, with_scripts
 from modules.gui.form import Tab
 from modules.gui.i18n import label
 from modules.gui.listing import listing_of
@@ -29,17 +30,18 @@ def build(studio: Studio) -> Tab:
     tab = Tab(TAB, Fields())
     fields = tab.fields
     listing = listing_of(studio, hiding=True)
-    top = prompt_row(TAB, fields, listing)
-    with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
-        with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
-            _settings(fields, listing)
-        with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
-            results = results_column(TAB)
+    with building_tab(studio, TAB):
+        top = prompt_row(TAB, fields, listing)
+        with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
+            with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
+                _settings(studio, tab, listing)
+            with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
+                results = results_column(TAB)
 
     def request_of(values: Mapping[str, Any]) -> GenerationRequest:
-        return to_request(values, paste.overrides_of(values, studio.settings))
+        return with_scripts(studio, TAB, to_request(values, paste.overrides_of(values, studio.settings)), values)
 
-    before = script("readyTxt2img", list(tab.everything.components))
+    before = script("readyTxt2img", list(tab.asked.components))
     bind_generation(studio, tab, top, results, request_of, before=before)
     if results.upscale is not None:
         bind_upscale(studio, tab, results.upscale)
@@ -54,12 +56,14 @@ def build(studio: Studio) -> Tab:
     return dataclasses.replace(tab, send=results.send)
 
 
-def _settings(fields: Fields, listing: Listing) -> None:
+def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
+    fields = tab.fields
     form.sampling_row(TAB, fields, listing)
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         _hires(fields, listing)
         form.refiner_part(TAB, fields, listing)
         detail_part(TAB, fields, listing)
+        section(studio, TAB, "accordions")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions"]):
         form.size_columns(TAB, fields, listing)
         form.batch_column(TAB, fields, listing)
@@ -68,6 +72,7 @@ def _settings(fields: Fields, listing: Listing) -> None:
     form.seed_rows(TAB, fields, listing)
     control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
+    scripts_part(studio, tab)
 
 
 def _hires(fields: Fields, listing: Listing) -> None:

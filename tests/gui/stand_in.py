@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class StandIn:
     )
     refused: str = ""
     version: str = "0"
+    host: Any = None
 
     def __post_init__(self) -> None:
         self.flags = parse_flags(["--data-dir", str(self.folder)], environ={})
@@ -86,6 +87,7 @@ class StandIn:
             (Style("Woodcut", "woodcut of {prompt}", "photo"), Style("Watercolour", "watercolour", ""))
         )
         self.lists = {name: list(entries) for name, entries in LISTS.items()}
+        self.listeners: list[Callable[[tuple[str, ...]], None]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.drawn: list[GenerationRequest] = []
@@ -116,7 +118,13 @@ class StandIn:
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         before = self.settings
         self.settings = before.with_flat(values)
-        return tuple(self.settings.changed_since(before))
+        changed = tuple(self.settings.changed_since(before))
+        for heard in self.listeners if changed else ():
+            heard(changed)
+        return changed
+
+    def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
+        self.listeners.append(heard)
 
     def submit(self, request: GenerationRequest | ExtrasRequest | PictureBatch, kind: str = "txt2img", **_: Any) -> Job:
         request.check()

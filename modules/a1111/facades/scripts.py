@@ -362,14 +362,14 @@ class ScriptRunner:
         self.inputs[0] = dropdown
         self.setup_ui_for_section(None, self.selectable_scripts)
 
-        def select_script(index):
-            chosen = self.selectable_scripts[index - 1] if index else None
-            return [gr.update(visible=script is chosen) for script in self.selectable_scripts if script.group]
-
-        def on_title(index):
-            return self.titles[index - 1] if index else "None"
-
         groups = [script.group for script in self.selectable_scripts if script.group]
+
+        def select_script(index):
+            chosen = self.selectable_scripts[index - 1].group if index else None
+            shown = [gr.update(visible=group is chosen) for group in groups]
+            # A list of one would be taken for the value of the one output.
+            return shown if len(shown) > 1 else shown[0]
+
         if groups:
             dropdown.change(select_script, dropdown, groups, show_progress="hidden", api_visibility="private")
 

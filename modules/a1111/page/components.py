@@ -1,0 +1,51 @@
+"""While the page is built, extensions hear of every component before and after it is made, by its elem_id."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Within: making a component calls before_component and after_component of callbacks and of the tab's scripts.
+
+    Gradio has no such moment of its own, so the two constructors that every component passes through are wrapped, and
+    unwrapped at the end. Every component also gets the class `gradio-<kind>`, which style sheets look for.
+    """
+    from gradio.blocks import BlockContext
+    from gradio.components import Component
+
+    before = [(owner, owner.__init__) for owner in (Component, BlockContext)]
+    for owner, init in before:
+        setattr(owner, "__init__", _telling(init))  # noqa: B010 - a method is put in place
+    try:
+        yield
+    finally:
+        for owner, init in before:
+            setattr(owner, "__init__", init)  # noqa: B010
+
+
+def _telling(init: Callable[..., None]) -> Callable[..., None]:
+    from modules import script_callbacks, scripts
+
+    @functools.wraps(init)
+    def telling(self: Any, *args: Any, **options: Any) -> None:
+        # A class of an extension may call the constructors of two of its bases: one component, told once.
+        if getattr(self, "_told", False):
+            init(self, *args, **options)
+            return
+        self._told = True
+        runner = scripts.scripts_current
+        if runner is not None:
+            runner.before_component(self, **options)
+        script_callbacks.before_component_callback(self, **options)
+        init(self, *args, **options)
+        scripts.add_classes_to_gradio_component(self)
+        script_callbacks.after_component_callback(self, **options)
+        if runner is not None:
+            runner.after_component(self, **options)
+
+    return telling

@@ -1,0 +1,61 @@
+"""The components of scripts in a tab, and the way of their values into a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modules.a1111.bound import bound, unique
+
+if TYPE_CHECKING:
+    from gradio.components import Component
+
+CHOICE = "script"
+# What a browser can keep; files and pictures of an earlier visit may be gone.
+KEPT = frozenset({"textbox", "slider", "checkbox", "dropdown", "radio", "number", "checkboxgroup", "colorpicker"})
+
+
+def runner_of(tab: str) -> Any:
+    """The scripts of the tab "txt2img" or "img2img"."""
+    from modules import scripts
+
+    return scripts.scripts_img2img if tab == "img2img" else scripts.scripts_txt2img
+
+
+def build(tab: str) -> list[tuple[str, Component]]:
+    """Builds the scripts that no section has taken; name and component of all that have a value."""
+    runner = runner_of(tab)
+    runner.setup_ui()
+    names: list[str] = []
+    for place in range(len(runner.inputs)):
+        names.append(unique(names, CHOICE if place == 0 else _name(runner, place)))
+    return list(zip(names, runner.inputs, strict=True))
+
+
+def _name(runner: Any, place: int) -> str:
+    script = next(one for one in runner.scripts if one.args_from is not None and one.args_from <= place < one.args_to)
+    return f"{CHOICE}.{script.name}.{place - script.args_from}"
+
+
+def asked(tab: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`script` and `scripts` of the request for the values of the components that `build` returned."""
+    runner = runner_of(tab)
+    # In the order of `build`, whatever else was handed over.
+    flat = [value for name, value in values.items() if name == CHOICE or name.startswith(f"{CHOICE}.")]
+    keeper = bound().keeper
+
+    def own(script: Any) -> tuple[Any, ...]:
+        return tuple(keeper.written(value) for value in flat[script.args_from : script.args_to])
+
+    always_on = {
+        script.title(): own(script)
+        for script in runner.alwayson_scripts
+        if script.args_from is not None and script.args_to > script.args_from
+    }
+    chosen = runner.selectable_scripts[flat[0] - 1] if flat and flat[0] else None
+    return {"scripts": always_on, "script": (chosen.title(), own(chosen)) if chosen is not None else None}
+
+
+def drafted(components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]:
+    """Those whose values survive a reload of the page."""
+    return [(name, one) for name, one in components if one.get_block_name() in KEPT and one.interactive is not False]

@@ -1,0 +1,52 @@
+"""The places in a generating tab where scripts of extensions stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import gradio as gr
+
+from modules.gui.form import Tab
+from modules.gui.needs import Studio
+from modules.terms.request import GenerationRequest
+
+
+def building(studio: Studio) -> AbstractContextManager[None]:
+    """Within: the page is built; extensions hear of its components."""
+    return studio.host.page.building() if studio.host is not None else nullcontext()
+
+
+def building_tab(studio: Studio, tab: str) -> AbstractContextManager[None]:
+    """Within: the tab of that name is built."""
+    return studio.host.page.tab(tab) if studio.host is not None else nullcontext()
+
+
+def section(studio: Studio, tab: str, name: str) -> None:
+    """Builds the scripts that want to stand in this part of the tab."""
+    if studio.host is not None:
+        studio.host.page.section(tab, name)
+
+
+def scripts_part(studio: Studio, tab: Tab) -> None:
+    """Builds the scripts that no section has taken; the values of all of them join those of `tab`."""
+    with gr.Column(elem_id=f"{tab.name}_script_container", elem_classes=["script-container"]):
+        if studio.host is None:
+            return
+        page = studio.host.page
+        found = page.scripts(tab.name)
+        for name, component in found:
+            tab.scripts.add(name, component)
+        for name, component in page.drafted(found):
+            tab.kept_scripts.add(name, component)
+
+
+def with_scripts(studio: Studio, tab: str, request: GenerationRequest, values: Mapping[str, Any]) -> GenerationRequest:
+    """`request` with what the fields of the scripts say; what it asks of scripts already stays."""
+    if studio.host is None:
+        return request
+    asked = studio.host.page.asked(tab, values)
+    request = request.with_(script=asked["script"], scripts={**asked["scripts"], **request.scripts})
+    request.check()
+    return request
