@@ -3,11 +3,13 @@ by `host.install`, and nothing outside this room reads it."""
 
 from __future__ import annotations
 
+import random
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from modules.a1111.page.arguments import Keeper
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
+    from modules.a1111.kept import Kept
+    from modules.a1111.parts import Framing
     from modules.generation.tools import Tools
     from modules.settings.store import Settings
     from modules.studio.job import Job
@@ -28,7 +32,8 @@ class Work:
     """The job that runs. `overrides`: settings that extensions changed on the way; they hold for this job alone.
 
     drawn: what every `process_images` of the job made, by the identity of its picture. by_script: a selected script
-    runs, so pictures are saved as they come.
+    runs, so pictures are saved as they come. framing: what is shown of the picture that is being drawn. kept: what a
+    script that can go on where it was broken off has drawn.
     """
 
     job: Job
@@ -39,6 +44,13 @@ class Work:
     drawn: dict[int, GeneratedImage] = field(default_factory=dict)
     last: GenerationResult | None = None
     notes: list[str] = field(default_factory=list)
+    framing: Framing | None = None
+    kept: Kept | None = None
+
+    @cached_property
+    def chance(self) -> random.Random:
+        """Where the job's own random numbers come from: the same ones if it is started again after a kill."""
+        return random.Random(self.job.id)
 
     @property
     def settings(self) -> Settings:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import Work, bound, work_now
 from modules.a1111.drafts import draft_of
+from modules.a1111.kept import Kept
+from modules.a1111.parts import PartWatch
 from modules.generation.hooks import Hooks
 from modules.generation.pipeline import generate
 from modules.studio.outputs import with_grid
@@ -22,18 +24,25 @@ if TYPE_CHECKING:
 
 def draw(job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
     """The result of `request` with the scripts of its tab. Raises: as `generate`, and what a selected script raises."""
-    from modules import processing, scripts
+    from modules import processing, scripts, shared
 
     work = Work(job, tools, watch, by_script=request.script is not None)
     runner = scripts.scripts_img2img if request.source else scripts.scripts_txt2img
     with bound().working(work):
+        shared.state.begin(job.kind)
         p = draft_of(request, scripts=runner, is_api=job.options.get("api", False))
         p.script_args = arguments_of(runner, request)
         scripts.scripts_current = runner
+        chosen = runner.chosen(p.script_args)
+        if chosen is not None and chosen.resumable:
+            work.kept = Kept(bound().studio.jobs.folder / "drawn", job.id)
         processed = runner.run(p, *p.script_args)
         if processed is None:
             processed = processing.process_images(p)
-        return as_result(p, processed, work)
+        result = as_result(p, processed, work)
+        if work.kept is not None:
+            work.kept.finish(result.interrupted)
+        return result
 
 
 def arguments_of(runner: Any, request: GenerationRequest) -> list[Any]:
@@ -64,8 +73,7 @@ def draw_draft(p: Any, hooks: Hooks) -> Any:
 
     work = work_now("process_images")
     request = p.to_request()
-    tools = work.tools
-    result = generate(request, tools, work.watch, hooks)
+    result = drawn(p, request, work, hooks)
     settings = work.settings.with_flat(request.settings)
     if not p.do_not_save_grid:
         result = with_grid(result, settings)
@@ -77,6 +85,32 @@ def draw_draft(p: Any, hooks: Hooks) -> Any:
     if p.scripts is not None:
         p.scripts.postprocess(p, processed)
     return processed
+
+
+def drawn(p: Any, request: GenerationRequest, work: Work, hooks: Hooks) -> GenerationResult:
+    """The result of `request`; in a job that was broken off, what it had drawn of it before."""
+    from modules import shared
+
+    watch = PartWatch.of(work.watch, p, shared.state, work.framing) if work.by_script else work.watch
+    if work.kept is None:
+        return generate(request, work.tools, watch, hooks)
+    always_on = {one.name: p.script_args[one.args_from : one.args_to] for one in p.scripts.alwayson_scripts}
+    # The selected script is not among what a picture follows from: it says the same by changing `p`.
+    asked = request.with_(script=None, scripts={})
+    more = (always_on, dict(work.settings), p.prompt, p.negative_prompt, p.seed, p.subseed)
+    name = work.kept.name_of(asked, more)
+    before = work.kept.find(name, request)
+    if before is not None:
+        samples = [image for image in before.images if image.kind == "sample"]
+        p.all_prompts = [image.prompt for image in samples]
+        p.all_negative_prompts = [image.negative_prompt for image in samples]
+        p.all_seeds, p.all_subseeds = list(before.seeds), list(before.subseeds)
+        p.extra_generation_params = {**p.extra_generation_params, **before.extra}
+        shared.state.job_no += p.n_iter
+        return before
+    result = generate(request, work.tools, watch, hooks)
+    work.kept.add(name, result)
+    return result
 
 
 def saved(p: Any, result: GenerationResult, settings: Any) -> GenerationResult:

@@ -53,7 +53,8 @@ class ScriptHooks(Hooks):
         p.all_hr_negative_prompts = [image.hires_negative_prompt for image in images]
         p.height, p.width = plan.request.height, plan.request.width
         before = [list(p.all_prompts), list(p.all_negative_prompts)]
-        shared_state().job_count = p.n_iter
+        if shared_state().job_count <= 0:
+            shared_state().job_count = p.n_iter
         self._call("process")
         p.init(p.all_prompts, p.all_seeds, p.all_subseeds)
         for own, texts in (("all_hr_prompts", before[0]), ("all_hr_negative_prompts", before[1])):
@@ -99,8 +100,6 @@ class ScriptHooks(Hooks):
         full = [image.prompt for image in batch.images]
         p.seeds, p.subseeds = list(batch.seeds), list(batch.subseeds)
         p.hr_prompts, p.hr_negative_prompts = list(batch.hires_prompts), list(batch.hires_negatives)
-        state = shared_state()
-        state.job_no = batch.index
         self._numbered = {"prompts": full, "seeds": p.seeds, "subseeds": p.subseeds}
         if self._wants("before_process_batch"):
             # Before the networks are read, prompts still have their tags.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from modules.a1111.bound import bound
+from modules.a1111.bound import bound, work_now
+from modules.a1111.parts import Framing
 
 
 class State:
@@ -111,6 +114,16 @@ class State:
     def assign_current_image(self, image: Any) -> None:
         self.current_image = image
         self.id_live_preview += 1
+
+    @contextmanager
+    def framed(self, framing: Framing) -> Iterator[None]:
+        """Within: what the job shows of the picture that is being drawn is `framing(picture)`."""
+        work = work_now("state.framed")
+        before, work.framing = work.framing, framing
+        try:
+            yield
+        finally:
+            work.framing = before
 
     def set_current_image(self) -> None:
         """Previews are drawn when somebody looks."""

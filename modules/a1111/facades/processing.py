@@ -328,7 +328,9 @@ def get_fixed_seed(seed):
         seed = int(seed) if seed not in (None, "") else -1
     except (TypeError, ValueError):
         seed = -1
-    return random.randrange(4294967294) if seed == -1 else seed
+    work = bound().work
+    chance = random if work is None else work.chance
+    return chance.randrange(4294967294) if seed == -1 else seed
 
 
 def fix_seed(p):

@@ -82,6 +82,8 @@ class Script:
     on_after_component_elem_id = None
     setup_for_ui_only = False
     controls = None
+    # Whether `run`, called again, asks for the same again: then what a broken-off job has drawn is not drawn anew.
+    resumable = False
 
     def title(self):
         raise NotImplementedError
@@ -408,11 +410,13 @@ class ScriptRunner:
 
     def run(self, p, *args):
         """What the chosen script makes of `p`; None without one, or if it leaves the drawing to the studio."""
+        script = self.chosen(args)
+        return None if script is None else script.run(p, *args[script.args_from : script.args_to])
+
+    def chosen(self, args):
+        """The selected script; None without one."""
         index = args[0] if args else 0
-        if not index:
-            return None
-        script = self.selectable_scripts[index - 1]
-        return script.run(p, *args[script.args_from : script.args_to])
+        return self.selectable_scripts[index - 1] if index else None
 
     def list_scripts_for_method(self, method_name):
         return [one for one in self.alwayson_scripts if overrides(one, method_name)]
