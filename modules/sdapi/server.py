@@ -24,6 +24,7 @@ from modules.sdapi import (
     merge_routes,
     model_routes,
     progress_routes,
+    prompt_routes,
     studio_routes,
 )
 from modules.sdapi.failures import add_handlers
@@ -59,6 +60,7 @@ def make_app(studio: Studio) -> FastAPI:
         list_routes,
         model_routes,
         download_routes,
+        prompt_routes,
         merge_routes,
         studio_routes,
     ):

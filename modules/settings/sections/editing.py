@@ -42,6 +42,25 @@ SETTINGS = (
             "Moves the part between commas that the cursor is in.",
         ),
         setting(
+            "prompt_completion",
+            "Suggest words in prompts",
+            True,
+            "While typing: tags of the lists in the folder tags, networks after '<', wildcards after '__', styles.",
+        ),
+        setting(
+            "prompt_completion_spaces",
+            "Suggested tags with blanks instead of underscores",
+            True,
+            "As most models know them.",
+        ),
+        setting(
+            "prompt_completion_escape",
+            "Suggested tags with escaped brackets",
+            True,
+            "Otherwise brackets in a tag's name would be weights.",
+        ),
+        setting("prompt_completion_comma", "A comma after a suggested tag", True, "Unless one stands there already."),
+        setting(
             "disable_token_counters", "Disable prompt token counters", False, "Hide the numbers above the prompts."
         ),
         setting(
