@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 from modules.a1111.bound import bound
 
 PAGE = "docs/extensions.md"
+# What stands in for names of engines that the studio does not have.
+INSTEAD = {
+    "ldm": "The networks are those of diffusers, not of ldm.",
+    "sgm": "The networks are those of diffusers, not of sgm.",
+    "k_diffusion": "Samplers are the studio's own; modules.sd_samplers lists them.",
+    "lycoris": "LyCORIS files are applied by the studio like LoRAs.",
+    "modules_forge": "Forge's memory management has no counterpart here.",
+    "backend": "Forge's backend has no counterpart here.",
+}
 
 
 class NotOffered(AttributeError):
     """A name of A1111 that this studio has no counterpart for."""
 
 
-def not_offered(module: str, name: str) -> NotOffered:
-    """The error for `module.name`, to be raised by a module's `__getattr__`."""
-    for frame in inspect.stack()[2:]:
-        if "/modules/a1111/" not in frame.filename.replace("\\", "/") and "importlib" not in frame.filename:
-            asked = bound().studio.extensions.name_of(frame.filename)
-            break
-    else:
-        asked = "an extension"
-    return NotOffered(f"{module}.{name} is not offered here; {asked} asked for it. {PAGE} lists what is.")
+class NotImportable(ImportError):
+    """The same, where it is asked for by an import."""
+
+
+class NoSuchModule(ModuleNotFoundError):
+    """A module of A1111, or of an engine it is built on, that this studio has no counterpart for."""
+
+
+def not_offered(module: str, name: str) -> NotOffered | NotImportable:
+    """The error for `module.name`, to be raised by a module's `__getattr__`.
+
+    An ImportError for `from module import name`, since Python hides the sentence of an AttributeError there.
+    """
+    frame = _asking_frame()
+    sentence = f"{module}.{name} is not offered here; {_asked_by(frame)} asked for it. {PAGE} lists what is."
+    return NotImportable(sentence) if frame is not None and _imports(frame) else NotOffered(sentence)
+
+
+def refusing(module: str) -> Callable[[str], Any]:
+    """A module's `__getattr__` that says of every name it lacks that it is not offered."""
+
+    def refuse(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise not_offered(module, name)
+
+    return refuse
+
+
+def not_importable(module: str) -> NoSuchModule:
+    """The error for an import of a whole module of A1111, or of an engine that it is built on."""
+    instead = INSTEAD.get(module.partition(".")[0], "")
+    sentence = f"{module} is not offered here; {_asked_by(_asking_frame())} asked for it. {instead}".rstrip()
+    return NoSuchModule(f"{sentence} {PAGE} lists what is.")
+
+
+def _asking_frame() -> FrameType | None:
+    """The nearest frame that is neither of this room nor of Python's import machinery."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        file = frame.f_code.co_filename.replace("\\", "/")
+        if "/modules/a1111/" not in file and "importlib" not in file:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _asked_by(frame: FrameType | None) -> str:
+    return "an extension" if frame is None else bound().studio.extensions.name_of(frame.f_code.co_filename)
+
+
+def _imports(frame: FrameType) -> bool:
+    """Whether the frame stands at `from … import …`."""
+    opcode = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else 0
+    return dis.opname[opcode] == "IMPORT_FROM"

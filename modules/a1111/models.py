@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
 from modules.a1111.missing import NotOffered
+
+if TYPE_CHECKING:
+    from modules.checkpoints.bundle import ModelBundle
 
 FAMILIES = {
     "is_sdxl": "sdxl",
@@ -15,35 +17,71 @@ FAMILIES = {
     "is_sd3": "sd3",
     "is_flux": "flux",
 }
-WITH_MODEL = frozenset({"first_stage_model", "cond_stage_model", "model", "encode_first_stage", "decode_first_stage"})
+WITH_MODEL = frozenset(
+    {
+        "first_stage_model",
+        "cond_stage_model",
+        "conditioner",
+        "model",
+        "encode_first_stage",
+        "decode_first_stage",
+        "get_first_stage_encoding",
+        "get_learned_conditioning",
+        "cond_stage_model_empty_prompt",
+        "parameterization",
+        "alphas_cumprod",
+        "state_dict",
+        "named_modules",
+        "parameters",
+        "apply_model",
+    }
+)
+CONSTANT = {
+    "cond_stage_key": "txt",
+    "is_ssd": False,
+    "ztsnr": False,
+    "lowvram": False,
+    "latent_channels": 4,
+    "scale_factor": 1.0,
+    "used_config": None,
+    "embedding_db": None,
+}
 
 
 class Model:
-    """Asks the studio for whatever is loaded at the moment; nothing is loaded for the asking."""
+    """Asks the studio for whatever is loaded at the moment; nothing is loaded for the asking.
+
+    Attributes that extensions write stay, and are read before all others.
+    """
 
     def __init__(self) -> None:
         self.__dict__["_own"] = {}
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__["_own"]:
-            return self.__dict__["_own"][name]
+        own = self.__dict__["_own"]
+        if name in own:
+            return own[name]
+        if name == "is_inpaint":
+            return self.bundle is not None and self.bundle.variant == "inpaint"
         if name in FAMILIES:
-            return self._family() == FAMILIES[name]
-        if name in ("sd_checkpoint_info",):
+            return self.bundle is not None and self.bundle.family.name == FAMILIES[name]
+        if name == "sd_checkpoint_info":
             return checkpoint_info()
         if name == "sd_model_checkpoint":
             return checkpoint_info().filename
-        if name == "sd_model_hash":
-            return checkpoint_info().shorthash
+        if name in ("sd_model_hash", "sd_model_name"):
+            return checkpoint_info().shorthash if name == "sd_model_hash" else checkpoint_info().model_name
         if name in ("device", "dtype"):
             from modules import devices
 
             return getattr(devices, name)
         if name in WITH_MODEL:
             return getattr(Networks(), name)
-        if name == "network_layer_mapping":
-            return {}
-        raise AttributeError(
+        if name in ("network_layer_mapping", "network_layer_name_mapping"):
+            return own.setdefault(name, {})
+        if name in CONSTANT:
+            return CONSTANT[name]
+        raise NotOffered(
             f"shared.sd_model.{name} is not offered here: the networks are those of diffusers. docs/extensions.md "
             "lists what is."
         )
@@ -57,15 +95,26 @@ class Model:
     def __bool__(self) -> bool:
         return True
 
-    def _family(self) -> str:
-        bundle = loaded()
-        return bundle.family.name if bundle is not None else ""
+    @property
+    def bundle(self) -> ModelBundle | None:
+        """What is loaded."""
+        return loaded()
+
+    @property
+    def is_loaded(self) -> bool:
+        return loaded() is not None
 
     def to(self, *args: Any, **options: Any) -> Model:
         """Models are moved by the studio."""
         return self
 
     def eval(self) -> Model:
+        return self
+
+    def half(self) -> Model:
+        return self
+
+    def float(self) -> Model:
         return self
 
 
@@ -89,8 +138,33 @@ class Networks:
         return TextEncoders(self.bundle)
 
     @property
+    def conditioner(self) -> Any:
+        return self.cond_stage_model
+
+    @property
     def model(self) -> Any:
-        return _Wrapped(self.bundle.unet)
+        return _Wrapped(self.bundle)
+
+    @property
+    def parameterization(self) -> str:
+        return {"epsilon": "eps", "v_prediction": "v"}.get(self.bundle.prediction, str(self.bundle.prediction))
+
+    @property
+    def alphas_cumprod(self) -> Any:
+        """(T,), from the noise levels that the network was trained on: 1 / (sigma^2 + 1)."""
+        return 1 / (self.bundle.levels.sigmas**2 + 1)  # type: ignore[attr-defined]
+
+    @property
+    def cond_stage_model_empty_prompt(self) -> Any:
+        return self.get_learned_conditioning([""])
+
+    def get_learned_conditioning(self, texts: Any) -> Any:
+        """(B, T, D), or a dictionary for models with a second conditioning."""
+        return self.cond_stage_model(list(texts))
+
+    def get_first_stage_encoding(self, encoded: Any) -> Any:
+        """What `encode_first_stage` gives is scaled already."""
+        return encoded
 
     def encode_first_stage(self, pixels: Any) -> Any:
         """Latents (B, C, h, w) of pictures (B, 3, H, W) in [-1, 1]."""
@@ -100,29 +174,54 @@ class Networks:
         """Pictures (B, 3, H, W) in [-1, 1] of latents (B, C, h, w)."""
         return self.bundle.decode(latents)
 
+    def apply_model(self, x: Any, t: Any, cond: Any) -> Any:
+        """One call of the network: its own output for x (B, C, h, w) at timestep t (B,)."""
+        vector = None
+        if isinstance(cond, dict):
+            vector = cond.get("vector")
+            cond = cond.get("crossattn", cond.get("c_crossattn"))
+        cross = cond[0] if isinstance(cond, (list, tuple)) else cond
+        return self.bundle.predict(x, t, cross, vector)
+
+    def state_dict(self) -> Any:
+        """The tensors of the UNet, under diffusers' names."""
+        return self.bundle.unet.state_dict()
+
+    def parameters(self) -> Any:
+        return self.bundle.unet.parameters()
+
+    def named_modules(self) -> Any:
+        return self.bundle.unet.named_modules()
+
 
 class _Wrapped:
     """`sd_model.model`: the UNet in the place where A1111's wrapper had it."""
 
-    def __init__(self, unet: Any) -> None:
-        self.diffusion_model = unet
+    def __init__(self, bundle: ModelBundle) -> None:
+        from modules.a1111.unet_blocks import diffusion_model
+
+        self.diffusion_model = diffusion_model(bundle)
+        self.conditioning_key = {"inpaint": "hybrid", "edit": "hybrid"}.get(bundle.variant, "crossattn")
 
     def named_modules(self) -> Any:
         return self.diffusion_model.named_modules()
 
+    def state_dict(self) -> Any:
+        return self.diffusion_model.state_dict()
 
-def loaded() -> Any:
+
+def loaded() -> ModelBundle | None:
     """The bundle of the model that was used last; None if none is in memory."""
-    current: Callable[[Any], Any] = lambda tools: tools.models.current()  # noqa: E731
-    return bound().studio.engine.when_started(current)
+    bundle: ModelBundle | None = bound().studio.engine.when_started(lambda tools: tools.models.newest())
+    return bundle
 
 
 def checkpoint_info() -> Any:
-    """The chosen checkpoint as `modules.sd_models` lists it."""
-    from modules import sd_models
+    """The checkpoint in memory, else the chosen one, as `modules.sd_models` lists it."""
+    from modules.a1111.checkpoints import CheckpointInfo, chosen
 
-    info, _ = bound().studio.library.find_or_first(bound().studio.chosen_checkpoint)
-    return sd_models.CheckpointInfo(info)
+    bundle = loaded()
+    return chosen() if bundle is None else CheckpointInfo(bundle.info)
 
 
 class Interrogator:
@@ -130,12 +229,15 @@ class Interrogator:
 
     def interrogate(self, pil_image: Any) -> str:
         """A caption, by the captioner that the studio has. Raises: NotFound saying what is missing."""
-        from modules.a1111.bound import work_now
-
-        tools = work_now("interrogate").tools
+        tools = bound().studio.engine.tools(bound().settings)
         captioner = next(iter(tools.captioners))
         text: str = captioner.caption(pil_image)
         return text
 
+    def load(self) -> None:
+        """Models are loaded when they are asked."""
+
     def unload(self) -> None:
         """Memory is the studio's."""
+
+    send_blip_to_ram = send_clip_to_ram = unload

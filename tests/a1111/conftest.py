@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import modules
-from modules.a1111.host import FACADES, install
+from modules.a1111.host import install
+from modules.a1111.imports import FACADES, TOP
 from modules.studio.flags import parse_flags
 from modules.studio.studio import Studio
 from modules.terms.request import GenerationRequest
@@ -50,7 +51,12 @@ def forget_facades() -> None:
 
 def _is_hosted(name: str, module: Any) -> bool:
     file = getattr(module, "__file__", None) or ""
-    return str(FACADES) in file or name.endswith(".py") or name.startswith("scripts.") or "/extensions/" in file
+    return (
+        file.startswith((str(FACADES), str(TOP)))
+        or name.endswith(".py")
+        or name.startswith("scripts.")
+        or "/extensions/" in file
+    )
 
 
 @pytest.fixture

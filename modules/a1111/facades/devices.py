@@ -7,12 +7,15 @@ import contextlib
 import torch
 
 from modules.a1111.bound import bound
+from modules.a1111.missing import not_offered
 
 cpu = torch.device("cpu")
 fp8 = False
 force_fp16 = False
 unet_needs_upcast = False
 patch_module_list: list = []
+force_cpu = False
+backend = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class NansException(Exception):
@@ -23,6 +26,10 @@ def _place():
     return bound().studio.engine.when_started(lambda tools: tools.models)
 
 
+def __dir__():
+    return sorted([*globals(), "device", "device_interrogate", "dtype", "dtype_unet", "dtype_vae", "dtype_inference"])
+
+
 def __getattr__(name):
     models = _place()
     if name.startswith("device"):
@@ -31,7 +38,9 @@ def __getattr__(name):
         return models.placement.unet if models is not None else torch.float32
     if name == "dtype_vae":
         return getattr(models.placement, "vae", torch.float32) if models is not None else torch.float32
-    raise AttributeError(f"modules.devices has no {name}.")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise not_offered("modules.devices", name)
 
 
 def has_mps():
@@ -91,6 +100,26 @@ def test_for_nans(x, where, *args):
     """Raises: NansException if nothing but NaN is in x."""
     if bool(torch.isnan(x).all()):
         raise NansException(f"A tensor with NaNs was produced in {where}.")
+
+
+def enable_tf32():
+    """Number formats are the studio's."""
+
+
+def first_time_calculation():
+    """Nothing is warmed up."""
+
+
+def randn_local(seed, shape):
+    return randn(seed, shape)
+
+
+def randn_without_seed(shape, generator=None):
+    return torch.randn(shape, generator=generator).to(get_optimal_device())
+
+
+def manual_cast(target_dtype):
+    return contextlib.nullcontext()
 
 
 def randn(seed, shape, generator=None):

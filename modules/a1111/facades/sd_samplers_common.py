@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from modules import shared
+from modules.a1111.missing import refusing
 
 SamplerDataTuple = namedtuple("SamplerData", ["name", "constructor", "aliases", "options"])
 
@@ -91,3 +92,27 @@ def samples_to_image_grid(samples, approximation=None):
 
 def store_latent(decoded):
     """Previews are drawn by the studio."""
+
+
+def apply_refiner(cfg_denoiser, x=None):
+    """The studio hands over to the refiner by itself; False: nothing was changed."""
+    return False
+
+
+def catch_interrupted(function):
+    return function()
+
+
+class TorchHijack:
+    """torch, as A1111's samplers see it: noise comes from `p.rng`."""
+
+    def __init__(self, p):
+        self.rng = p.rng
+
+    def __getattr__(self, name):
+        import torch
+
+        return getattr(torch, name)
+
+
+__getattr__ = refusing("modules.sd_samplers_common")

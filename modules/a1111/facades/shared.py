@@ -20,10 +20,11 @@ from modules.paths_internal import (  # noqa: F401
 )
 
 from modules import errors  # noqa: F401 - reached as shared.errors
-from modules.a1111 import library, models, progress, styles
+from modules.a1111 import faces, library, models, progress, styles
 from modules.a1111.bound import bound
 from modules.a1111.flags import CommandLine
 from modules.a1111.options import OptionsProxy
+from modules.a1111.page.settings import Templates
 
 cmd_opts = CommandLine(bound().studio.flags)
 parser = cmd_opts.parser
@@ -39,9 +40,9 @@ demo = None
 batch_cond_uncond = True
 parallel_processing_allowed = True
 styles_filename = [str(bound().studio.flags.data_dir / "styles.csv")]
-hypernetworks: dict[str, str] = {}
+hypernetworks: dict[str, str] = {info.name: str(info.path) for info in bound().studio.hypernetworks.infos}
 loaded_hypernetworks: list = []
-face_restorers: list = []
+face_restorers = faces.Restorers()
 interrogator = models.Interrogator()
 latent_upscale_default_mode = "Latent"
 latent_upscale_modes = {
@@ -55,16 +56,18 @@ latent_upscale_modes = {
 progress_print_out = sys.stdout
 gradio_theme = None
 tab_names: list[str] = []
-options_templates: dict = {}
+options_templates = Templates(opts)
 settings_components: dict = {}
 xformers_available = False
 clip_model = None
 sd_upscalers = library.Upscalers()
 sd_model = models.Model()
-
-
-class Restart:
-    """Kept for `from modules.shared import restart`."""
+State = progress.State
+TotalTQDM = progress.TotalTqdm
+Options = OptionsProxy
+clip = None
+hypernetwork_dir = getattr(cmd_opts, "hypernetwork_dir", None)
+config_states_dir = str(bound().studio.flags.data_dir / "config_states")
 
 
 def __getattr__(name):
@@ -72,10 +75,16 @@ def __getattr__(name):
         from modules import devices
 
         return devices.device
+    if name == "sd_vae_items":
+        from modules import shared_items
+
+        return shared_items.sd_vae_items
     if name in ("list_checkpoint_tiles", "refresh_checkpoints", "list_samplers", "reload_hypernetworks"):
         from modules import shared_items
 
         return getattr(shared_items, name)
+    if name.startswith("__"):
+        raise AttributeError(name)
     from modules.a1111.missing import not_offered
 
     raise not_offered("modules.shared", name)

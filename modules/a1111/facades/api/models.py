@@ -1,0 +1,22 @@
+"""The bodies of requests and answers, as the studio's API declares them."""
+
+from __future__ import annotations
+
+from typing import Any, Optional  # noqa: F401 - reached through this module
+
+from pydantic import BaseModel, Field, create_model  # noqa: F401 - the same
+
+from modules.a1111.missing import refusing
+from modules.sdapi import schemas
+
+API_NOT_ALLOWED = ["self", "kwargs", "sd_model", "outpath_samples", "outpath_grids"]
+StableDiffusionTxt2ImgProcessingAPI = schemas.Txt2ImgBody
+StableDiffusionImg2ImgProcessingAPI = schemas.Img2ImgBody
+TextToImageResponse = ImageToImageResponse = schemas.GenerationAnswer
+ExtrasSingleImageResponse = schemas.ExtrasSingleAnswer
+ExtrasBatchImagesResponse = schemas.ExtrasBatchAnswer
+InterrogateResponse = schemas.InterrogateAnswer
+PNGInfoResponse = schemas.PngInfoAnswer
+ProgressResponse = schemas.Progress
+
+__getattr__ = refusing("modules.api.models")

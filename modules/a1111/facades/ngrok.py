@@ -1,0 +1,7 @@
+"""Tunnels are opened by the flags."""
+
+from __future__ import annotations
+
+from modules.a1111.missing import refusing
+
+__getattr__ = refusing("modules.ngrok")

@@ -1,0 +1,165 @@
+"""`sd_model.cond_stage_model`: the text encoders of the loaded model, asked as A1111's are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from modules.a1111.bound import bound
+from modules.a1111.missing import not_offered
+from modules.prompt.attention import parse_attention
+from modules.prompt.chunks import chunk
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from modules.checkpoints.bundle import ModelBundle
+    from modules.conditioning.clip import ClipEncoder
+
+CHUNK = 75
+
+
+@dataclass
+class PromptChunk:
+    """77 tokens with start and end, their weights, and where the vectors of inversions stand."""
+
+    tokens: list[int] = field(default_factory=list)
+    multipliers: list[float] = field(default_factory=list)
+    fixes: list[Any] = field(default_factory=list)
+
+
+class TextEncoder:
+    """One CLIP of the model. `wrapped.tokenizer` and `wrapped.transformer` are its parts."""
+
+    chunk_length = CHUNK
+    is_trainable = False
+    legacy_ucg_val = None
+
+    def __init__(self, bundle: ModelBundle, clip: ClipEncoder) -> None:
+        self._bundle, self._clip = bundle, clip
+        special = clip.tokenizer.special
+        self.id_start, self.id_end, self.id_pad = special.start, special.end, special.pad
+        self.comma_token = special.comma
+        self.tokenizer = clip.tokenizer
+        self.transformer = clip.model
+        self.wrapped = SimpleNamespace(
+            tokenizer=Tokenizer(clip.tokenizer), transformer=clip.model, model=clip.model, max_length=CHUNK + 2
+        )
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, without start and end."""
+        return [self._clip.tokenizer.encode(text) for text in texts]
+
+    def tokenize_line(self, line: str) -> tuple[list[PromptChunk], int]:
+        """The chunks of a prompt, and how many tokens it has."""
+        tokenizer = self._clip.tokenizer
+        chunks = chunk(
+            parse_attention(line),
+            tokenizer.encode,
+            tokenizer.special,
+            backtrack=int(bound().settings["comma_padding_backtrack"]),
+            names=None,
+        )
+        found = [PromptChunk(list(one.tokens), list(one.weights), list(one.fixes)) for one in chunks.chunks]
+        return found, chunks.count
+
+    def process_texts(self, texts: Sequence[str]) -> tuple[list[list[PromptChunk]], int]:
+        """The chunks of every text, and how many tokens the longest one has."""
+        lines = [self.tokenize_line(text) for text in texts]
+        return [chunks for chunks, _ in lines], max((count for _, count in lines), default=0)
+
+    def get_target_prompt_token_count(self, token_count: int) -> int:
+        return max(1, -(-token_count // CHUNK)) * CHUNK
+
+    def empty_chunk(self) -> PromptChunk:
+        return self.tokenize_line("")[0][0]
+
+    def encode_with_transformers(self, tokens: Tensor) -> Tensor:
+        """What the last layer says of rows of 77 tokens: (B, 77, D)."""
+        result: Tensor = self._clip.model(input_ids=tokens).last_hidden_state
+        return result
+
+    def encode_embedding_init_text(self, init_text: str, nvpt: int) -> Tensor:
+        """The first `nvpt` word vectors of a text."""
+        import torch
+
+        tokens = torch.tensor(self.tokenize([init_text])[0][:nvpt], device=self._clip.model.device)
+        vectors: Tensor = self._clip.model.get_input_embeddings()(tokens)
+        return vectors
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """What the network is given of these texts: (B, T, D)."""
+        return encoded(self._bundle, texts)["crossattn"]
+
+    forward = encode = __call__
+
+
+class TextEncoders(TextEncoder):
+    """All encoders of the model, answering as the first one where they are asked for one."""
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        clips = bundle.clips
+        if not hasattr(clips[0], "tokenizer") or not hasattr(clips[0].tokenizer, "special"):
+            raise not_offered("shared.sd_model", "cond_stage_model")
+        super().__init__(bundle, clips[0])  # type: ignore[arg-type]
+        self.embedders = [TextEncoder(bundle, clip) for clip in clips if hasattr(clip.tokenizer, "special")]  # type: ignore[arg-type]
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """(B, T, D); for models with a second conditioning a dictionary of "crossattn" and "vector"."""
+        found = encoded(self._bundle, texts)
+        return found if found.get("vector") is not None else found["crossattn"]
+
+    forward = encode = __call__
+
+
+class Tokenizer:
+    """The tokenizer as Hugging Face's answers: `tokenizer(text)["input_ids"]`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        special = tokenizer.special
+        self.bos_token_id, self.eos_token_id, self.pad_token_id = special.start, special.end, special.pad
+
+    def __call__(
+        self, text: Any, truncation: bool = False, add_special_tokens: bool = True, **_: Any
+    ) -> dict[str, Any]:
+        several = [text] if isinstance(text, str) else list(text)
+        rows = [self._tokenizer.encode(one) for one in several]
+        if add_special_tokens:
+            rows = [[self.bos_token_id, *row, self.eos_token_id] for row in rows]
+        return {"input_ids": rows[0] if isinstance(text, str) else rows}
+
+    def encode(self, text: str) -> list[int]:
+        return [self.bos_token_id, *self._tokenizer.encode(text), self.eos_token_id]
+
+    def decode(self, tokens: Any) -> str:
+        return str(self._tokenizer.decode([int(token) for token in tokens]))
+
+    def get_vocab(self) -> dict[str, int]:
+        """Every token and its number."""
+        return {self._tokenizer.decode([number]): number for number in range(self.eos_token_id + 1)}
+
+
+def encoded(bundle: ModelBundle, texts: Sequence[str]) -> dict[str, Any]:
+    """What the network is given of each text: "crossattn" (B, T, D) and "vector" (B, V) or None."""
+    import torch
+
+    from modules.conditioning.encode import PromptEncoder
+    from modules.diffusion.guidance import lengthened
+    from modules.generation.switches import reading
+
+    settings = bound().settings
+    tools = bound().studio.engine.tools(settings)
+    encoder: PromptEncoder = tools.encoder(bundle)
+    read = reading(settings, ())
+    from collections import Counter
+
+    answers = [encoder.encode_together(Counter([text]), read)[0][text] for text in texts]
+    longest = max(len(one.cross) for one in answers)
+    vectors = [one.vector for one in answers if one.vector is not None]
+    return {
+        "crossattn": torch.stack([lengthened(one.cross, longest) for one in answers]).to(bundle.device),
+        "vector": torch.stack(vectors).to(bundle.device) if vectors else None,
+    }
