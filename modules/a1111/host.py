@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import modules
 from modules.a1111 import loading
 from modules.a1111.bound import Bound, bind
+from modules.a1111.imports import open_doors
 from modules.a1111.page.page import Page
+from modules.a1111.saving import SaveCallbacks
 
 if TYPE_CHECKING:
     from modules.generation.tools import Tools
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
     from modules.terms.result import GenerationResult
 
 ROOT = Path(__file__).resolve().parents[2]
-FACADES = Path(__file__).resolve().parent / "facades"
-# Names of modules under which A1111 still answers.
-ALIASES = {
-    "modules.generation_parameters_copypaste": "modules.infotext_utils",
-    "modules.sd_samplers_compvis": "modules.sd_samplers_timesteps",
-}
 
 
 class Host:
@@ -79,34 +72,8 @@ class Host:
 def install(studio: Studio, root: Path = ROOT) -> Host:
     """Makes `from modules import shared` and its like stand for `studio`. Returns the host, nothing loaded yet."""
     bind(Bound(studio, root))
-    if str(FACADES) not in modules.__path__:
-        modules.__path__.append(str(FACADES))
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AliasFinder)]
-    sys.meta_path.append(AliasFinder())
+    open_doors()
     host = Host(studio)
     studio.host = host
+    studio.outputs.onlooker = SaveCallbacks()
     return host
-
-
-class AliasFinder:
-    """Imports under old names give the module of today, loaded when first asked for."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in ALIASES:
-            return None
-        module = importlib.import_module(ALIASES[name])
-        sys.modules[name] = module
-        return importlib.util.spec_from_loader(name, _There(module))
-
-
-class _There:
-    """A loader for a module that is loaded already."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def create_module(self, spec: Any) -> Any:
-        return self._module
-
-    def exec_module(self, module: Any) -> None:
-        """It has run."""
