@@ -44,6 +44,7 @@ class Work:
     drawn: dict[int, GeneratedImage] = field(default_factory=dict)
     last: GenerationResult | None = None
     notes: list[str] = field(default_factory=list)
+    networks: list[Any] = field(default_factory=list)
     framing: Framing | None = None
     kept: Kept | None = None
 
