@@ -52,12 +52,15 @@ def build_app(studio: Studio) -> Any:
     from modules.sdapi.server import guarded, make_app
 
     app = make_app(studio)
+    demo = None
     if not studio.flags.nowebui:
         from modules.gui.page import mount
 
-        mount(app, studio)
+        demo = mount(app, studio)
     elif studio.host is not None:
         studio.host.build_without_page()
+    if studio.host is not None:
+        studio.host.app_started(demo, app)
     return guarded(app, studio.flags)
 
 
@@ -89,6 +92,11 @@ def serve(app: Any, studio: Studio, door: socket.socket) -> None:
             if self.started:
                 announce(flags)
                 studio.start()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            # Pages keep their stream of news open for ever: the server would wait for them.
+            studio.jobs.dismiss()
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,

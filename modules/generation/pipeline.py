@@ -70,6 +70,7 @@ def generate(
                         drawn = draw(batch, session, prepared.start if prepared else None)
                     finish(batch, drawn, prepared, session)
                     hooks.batch_finished(batch, session)
+                    session.tell("finishing", (batch.index + 1) * session.passes_per_batch)
                     if isinstance(session.stopped, Interrupted):
                         break
                     session.stopped = None

@@ -39,6 +39,16 @@ _FOR_SCRIPTS = (
     "show_progressbar",
     "prevent_screen_sleep_during_generation",
     "gallery_height",
+    "interrupt_after_current",
+    "notification_audio",
+    "notification_volume",
+    "js_modal_lightbox",
+    "js_modal_lightbox_initially_zoomed",
+    "js_modal_lightbox_gamepad",
+    "js_modal_lightbox_gamepad_repeat",
+    "js_live_preview_in_modal_lightbox",
+    "sd_webui_modal_lightbox_icon_opacity",
+    "sd_webui_modal_lightbox_toolbar_opacity",
 )
 
 
@@ -83,7 +93,7 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
         values = {
             "language": language,
             "texts": i18n.for_scripts(language),
-            "options": {key: studio.settings[key] for key in _FOR_SCRIPTS},
+            "options": _options(studio),
             "theme": studio.flags.theme,
             "native_size": native_size(studio),
             **_state(studio),
@@ -96,6 +106,10 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             f"{_THEME if studio.flags.theme else ''}"
         )
         return Response(code, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+
+    @app.get(f"{PREFIX}/options", include_in_schema=False)
+    def options() -> dict[str, Any]:
+        return _options(studio)
 
     @app.get(f"{PREFIX}/state", include_in_schema=False)
     def state() -> dict[str, Any]:
@@ -135,6 +149,11 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
         return Response(made, media_type="image/png")
 
     app.mount(f"{PREFIX}/static/{stamp}", Lasting(directory=STATIC), name="gui-static")
+
+
+def _options(studio: Studio) -> dict[str, Any]:
+    """The settings that scripts follow, as they are now."""
+    return {key: studio.settings[key] for key in _FOR_SCRIPTS}
 
 
 def _state(studio: Studio) -> dict[str, Any]:

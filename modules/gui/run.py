@@ -69,9 +69,16 @@ class Runs:
         return told(self._studio, lambda: str(self._studio.submit(self._to_request(values), kind=self._kind).id))
 
     def interrupt(self, job_id: str) -> None:
-        """The job ends after its step and keeps the picture; one that still waits is taken out of the queue."""
-        if job_id:
-            told(self._studio, lambda: self._studio.jobs.interrupt(job_id))
+        """The job ends after its step and keeps the picture; one that still waits is taken out of the queue.
+
+        With `interrupt_after_current` the first press lets the batch that runs be finished, if more were to follow.
+        """
+        job = self._studio.jobs.get(job_id) if job_id else None
+        if job is None:
+            return
+        jobs, more = self._studio.jobs, job.state == "running" and job.brief.get("batches", 1) > 1
+        softly = self._studio.settings["interrupt_after_current"] and more and job.stopping is None
+        told(self._studio, lambda: jobs.finish_batch(job.id) if softly else jobs.interrupt(job.id))
 
     def skip(self, job_id: str) -> None:
         """The batch that runs ends after its step, the next one begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from PIL.Image import Image
@@ -77,6 +77,8 @@ class Studio(Protocol):
     ) -> Job: ...
 
     def set_options(self, values: Mapping[str, Any], *, from_api: bool = False) -> tuple[str, ...]: ...
+
+    def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None: ...
 
     def details(self, name: str) -> list[dict[str, Any]]: ...
 

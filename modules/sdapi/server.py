@@ -17,6 +17,7 @@ from modules.sdapi import (
     control_routes,
     detail_units,
     download_routes,
+    event_routes,
     extras_routes,
     generation_routes,
     job_routes,
@@ -25,6 +26,7 @@ from modules.sdapi import (
     model_routes,
     progress_routes,
     prompt_routes,
+    queue_routes,
     studio_routes,
 )
 from modules.sdapi.failures import add_handlers
@@ -56,6 +58,8 @@ def make_app(studio: Studio) -> FastAPI:
         detail_units,
         extras_routes,
         progress_routes,
+        event_routes,
+        queue_routes,
         job_routes,
         list_routes,
         model_routes,

@@ -123,6 +123,7 @@ class Audience:
         self._look = look
         self._lock = threading.Lock()
         self._followers: set[Follower] = set()
+        self._listeners: list[Callable[[str | None], None]] = []
 
     def follow(self, job_id: str) -> Follower:
         """A follower of one job, whose present state is its first news."""
@@ -132,8 +133,32 @@ class Audience:
         """A follower of every job, whose first news are the states of `job_ids`."""
         return self._add(Follower(self._look, job_ids, None, self._forget))
 
+    def listen(self, heard: Callable[[str | None], None]) -> Callable[[], None]:
+        """Calls `heard` at once with every id that `tell` gets, and with None at `tell_all`. Returns: what ends it."""
+        with self._lock:
+            self._listeners = [*self._listeners, heard]
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = [one for one in self._listeners if one is not heard]
+
+        return end
+
     def tell(self, job_ids: Iterable[str]) -> None:
         """There is news of these jobs."""
+        ids = list(job_ids)
+        self._mark(ids)
+        for heard in self._listeners:
+            for job_id in ids:
+                heard(job_id)
+
+    def tell_all(self, job_ids: Iterable[str]) -> None:
+        """The order has changed, so that there may be news of all of these, the active jobs."""
+        self._mark(job_ids)
+        for heard in self._listeners:
+            heard(None)
+
+    def _mark(self, job_ids: Iterable[str]) -> None:
         with self._lock:
             followers = list(self._followers)
         if followers:
@@ -147,6 +172,8 @@ class Audience:
             followers = list(self._followers)
         for follower in followers:
             follower.close()
+        for heard in self._listeners:
+            heard(None)
 
     def _add(self, follower: Follower) -> Follower:
         with self._lock:

@@ -56,7 +56,8 @@ class Job:
     """A job as it stands at one moment; ask `Jobs.get` again for news.
 
     `id` is ours and unique, `task_id` is the name that its client knows it by. `place` orders the queue. `options` say
-    what its face wants done with the pictures. `position` counts the queued jobs before it. Times are Unix seconds.
+    what its face wants done with the pictures; `brief` is what a list shows of the request. `position` counts the
+    queued jobs before it. `stopping`: what a running one was asked, see `JobWatch.stop`. Times are Unix seconds.
     """
 
     id: str
@@ -75,12 +76,14 @@ class Job:
     error_status: int | None = None
     interrupted: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    brief: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
     files: tuple[Path, ...] = ()
     position: int = 0
     progress: Progress = Progress("waiting")
     eta: float | None = None
     preview_number: int = 0
+    stopping: str | None = None
     load_request: Callable[[], Any] = field(default=lambda: None, repr=False, compare=False)
 
     @cached_property
@@ -124,4 +127,5 @@ class Job:
             "submitted": self.submitted,
             "error": self.error,
             "interrupted": self.interrupted,
+            "stopping": self.stopping,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from modules.studio.job import Retention, SavedFile
@@ -54,11 +55,23 @@ def tidy(store: JobStore, pictures: PictureStore, kept: Path, retention: Retenti
             if done is not None and file.path not in done.files and arrived(file):
                 file.path.unlink(missing_ok=True)
         store.forget_leftovers(job_id)
-    gone = store.prune(retention, time.time())
+    drop(store.prune(retention, time.time()), store, pictures, kept)
+
+
+def drop(gone: Collection[str], store: JobStore, pictures: PictureStore, kept: Path) -> None:
+    """Removes what only the jobs `gone`, whose rows are no more, referred to. Raises: OSError."""
     for job_id in gone:
         shutil.rmtree(kept / job_id, ignore_errors=True)
     if gone:
         pictures.remove_orphans(store.picture_names())
+
+
+def sweep(store: JobStore, kept: Path) -> None:
+    """Removes the folders of jobs whose rows went just before the process was killed."""
+    if kept.is_dir():
+        for folder in kept.iterdir():
+            if store.job(folder.name) is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def arrived(file: SavedFile) -> bool:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from modules.studio.job import Job, Outcome, Retention, SavedFile
+from modules.studio.job_brief import chosen_of
 from modules.terms.errors import WebuiError
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -31,7 +32,7 @@ CREATE TABLE jobs (
   submitted REAL NOT NULL, started REAL, finished REAL,
   error TEXT, error_status INTEGER, interrupted INTEGER NOT NULL DEFAULT 0,
   request TEXT NOT NULL, options TEXT NOT NULL, record TEXT, files TEXT,
-  ahead TEXT, leftovers TEXT
+  ahead TEXT, leftovers TEXT, brief TEXT
 );
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX jobs_by_task ON jobs (task_id);
@@ -39,11 +40,13 @@ CREATE TABLE pictures (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
 CREATE INDEX pictures_by_job ON pictures (job);
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+# What turns the file of an older version into the next one's: version -> statements.
+MIGRATIONS = {1: "ALTER TABLE jobs ADD COLUMN brief TEXT;"}
 COLUMNS = (
     "number, id, task_id, kind, client, state, priority, place, starts, submitted, started, finished,"
-    " error, error_status, interrupted, options, record, files"
+    " error, error_status, interrupted, options, brief, record, files"
 )
-LISTED = COLUMNS.replace("record, files", "NULL, NULL")
+LISTED = COLUMNS.replace("record, files", "NULL, files")
 FINAL_STATES = "('done', 'failed', 'cancelled')"
 
 
@@ -79,10 +82,11 @@ class JobStore:
         try:
             with self._transaction() as db:
                 cursor = db.execute(
-                    "INSERT INTO jobs (id, task_id, kind, client, state, priority, place, submitted, request, options)"
-                    " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                    "INSERT INTO jobs"
+                    " (id, task_id, kind, client, state, priority, place, submitted, request, options, brief)"
+                    " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
                     (job.id, job.task_id, job.kind, job.client, job.priority, job.place, job.submitted)
-                    + (json.dumps(request), json.dumps(dict(job.options))),
+                    + (json.dumps(request), json.dumps(dict(job.options)), json.dumps(dict(job.brief))),
                 )
                 number = cursor.lastrowid
                 db.executemany("INSERT INTO pictures VALUES (?, ?)", [(job.id, name) for name in pictures])
@@ -112,11 +116,12 @@ class JobStore:
 
     def finish(self, job_id: str, outcome: Outcome, now: float) -> None:
         """The job is done: its state, what came out and the files it saved, in one transaction."""
+        record, files = json.dumps(outcome.record), json.dumps(_pack_files(outcome.files))
         with self._transaction() as db:
             db.execute(
-                "UPDATE jobs SET state = 'done', finished = ?, interrupted = ?, record = ?, files = ?, ahead = NULL"
-                " WHERE id = ?",
-                (now, outcome.interrupted, json.dumps(outcome.record), json.dumps(_pack_files(outcome.files)), job_id),
+                "UPDATE jobs SET state = 'done', finished = ?, interrupted = ?, record = ?, files = ?, ahead = NULL,"
+                " brief = json_patch(COALESCE(brief, '{}'), ?) WHERE id = ?",
+                (now, outcome.interrupted, record, files, json.dumps(chosen_of(outcome.record)), job_id),
             )
 
     def end(self, job_id: str, state: str, error: str | None, status: int | None, now: float) -> None:
@@ -161,6 +166,14 @@ class JobStore:
             db.executemany("DELETE FROM jobs WHERE id = ?", [(job_id,) for job_id in gone])
         return tuple(gone)
 
+    def forget(self, job_ids: Collection[str] | None) -> tuple[str, ...]:
+        """Drops these finished jobs, all if None; others stay. Returns: the ids of those that are gone."""
+        with self._transaction() as db:
+            finished = {row[0] for row in db.execute(f"SELECT id FROM jobs WHERE state IN {FINAL_STATES}")}
+            gone = tuple(finished if job_ids is None else finished & set(job_ids))
+            db.executemany("DELETE FROM jobs WHERE id = ?", [(job_id,) for job_id in gone])
+        return gone
+
     def note(self, key: str, value: str | None = None) -> str | None:
         """The note `key`, after writing `value` to it if that is given."""
         with self._transaction() as db:
@@ -194,6 +207,12 @@ class JobStore:
         else:
             rows = self._rows(f"{query} AND number < ? ORDER BY number DESC LIMIT ?", before, limit)
         return tuple(self._job(row) for row in rows)
+
+    def finished(self, offset: int, limit: int) -> tuple[int, tuple[Job, ...]]:
+        """(how many jobs have finished, `limit` of them from the `offset`th), the last to finish first, no results."""
+        count = self._rows(f"SELECT COUNT(*) FROM jobs WHERE state IN {FINAL_STATES}")[0][0]
+        query = f"SELECT {LISTED} FROM jobs WHERE state IN {FINAL_STATES} ORDER BY finished DESC, number DESC"
+        return count, tuple(self._job(row) for row in self._rows(f"{query} LIMIT ? OFFSET ?", limit, offset))
 
     def request(self, job_id: str) -> Any:
         """The request of a job, decoded."""
@@ -249,8 +268,9 @@ class JobStore:
             error_status=row[13],
             interrupted=bool(row[14]),
             options=json.loads(row[15]),
-            result=json.loads(row[16]) if row[16] else None,
-            files=tuple(file.path for file in _unpack_files(json.loads(row[17]))) if row[17] else (),
+            brief=json.loads(row[16]) if row[16] else {},
+            result=json.loads(row[17]) if row[17] else None,
+            files=tuple(file.path for file in _unpack_files(json.loads(row[18]))) if row[18] else (),
             load_request=lambda: self.request(job_id),
         )
 
@@ -284,6 +304,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             raise WebuiError(f"{path} was written by a newer version. Update, or move the file away to start anew.")
         if version == 0:
             connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
+        for old in range(version, VERSION) if version else ():
+            connection.executescript(f"BEGIN;{MIGRATIONS[old]}PRAGMA user_version = {old + 1};COMMIT;")
     except BaseException:
         connection.close()
         raise

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from modules.studio.job import Job, Outcome, Preview, SavedFile
 from modules.terms.errors import Cancelled, Interrupted, Skipped
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Stop = Literal["interrupt", "skip", "cancel"]
+Stop = Literal["skip", "finish", "interrupt", "cancel"]
 STEPPING = ("sampling", "upscaling", "faces")
 
 
@@ -27,8 +27,8 @@ class JobWatch:
     """Handed to `run(job, watch)` and on to `generate`: a `Watcher`, and the two places where a job leaves things.
 
     Interrupt and skip are raised once, and only from a step: of a sampler, where there is a picture to keep, or of an
-    upscaler, where those made before may be kept. An interrupt before the first step throws the job away, since there
-    is nothing to keep. Cancel is raised at every call.
+    upscaler, where those made before may be kept; "finish" only between two batches. An interrupt before the first step
+    throws the job away, since there is nothing to keep. Cancel is raised at every call.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class JobWatch:
 
     def stop(self, how: Stop) -> None:
         """What the next call raises; a stronger wish replaces a weaker one."""
-        order = ("skip", "interrupt", "cancel")
+        order = get_args(Stop)
         with self._lock:
             if self._stop is None or order.index(how) > order.index(self._stop):
                 self._stop = how
 
     @property
     def stopping(self) -> Stop | None:
-        """What was asked for: "skip", "interrupt", "cancel" or nothing."""
+        """What was asked for: "skip", "finish", "interrupt", "cancel" or nothing."""
         return self._stop or ("interrupt" if self._interrupted else None)
 
     @property
@@ -151,6 +151,9 @@ class JobWatch:
                 return Interrupted("The job was interrupted.")
             elif not self._stepped:
                 return Cancelled("The job was interrupted before its first step, so there is no picture.")
+        if self._stop == "finish" and progress.phase == "finishing" and progress.batch < progress.batches:
+            self._stop, self._interrupted = None, True
+            return Interrupted("The job was interrupted between two batches.")
         if self._stop == "skip" and stepped:
             self._stop = None
             return Skipped("The rest of this batch was skipped.")

@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from filelock import FileLock, Timeout
 
 from modules.studio.followers import Audience, Follower
 from modules.studio.job import FINAL, Job, Outcome, Preview, Retention, SavedFile, State
+from modules.studio.job_brief import CHOSEN, brief_of
 from modules.studio.job_codec import REQUEST_TYPES, Codec, PictureStore
 from modules.studio.job_failure import unforeseen
 from modules.studio.job_queue import FairQueue
-from modules.studio.job_recovery import recover, tidy
+from modules.studio.job_recovery import drop, recover, sweep, tidy
 from modules.studio.job_store import JobStore
 from modules.studio.job_watch import JobWatch
 from modules.terms.errors import BadRequest, NotFound, Stopped, WebuiError
@@ -72,9 +73,11 @@ class Jobs:
         self._audience = Audience(self.get)
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._dismissed = False
         self._disk_works = True
         self._paused = self._store.note("paused") == "yes"
         recover(self._store, self._queue)
+        sweep(self._store, folder / "kept")
 
     # submitting
 
@@ -95,7 +98,7 @@ class Jobs:
         Raises: BadRequest for a request that cannot be kept, WebuiError if the disk is full.
         """
         encoded, pictures = self._codec.encode(request)
-        return self._add(encoded, pictures, kind, client, task_id, dict(options or {}), priority)
+        return self._add(encoded, pictures, kind, client, task_id, dict(options or {}), priority, brief_of(request))
 
     def retry(self, job_id: str) -> Job:
         """A new job that asks the same as a finished one. Raises: NotFound, BadRequest if it has not finished."""
@@ -103,7 +106,9 @@ class Jobs:
         if not old.is_final:
             raise BadRequest(f"Job {job_id} is {old.state}; only a finished one can be tried again.")
         encoded, pictures = self._store.copy_of(old.id)
-        return self._add(encoded, frozenset(pictures), old.kind, old.client, None, dict(old.options), old.priority)
+        brief = {name: value for name, value in old.brief.items() if name not in CHOSEN}
+        options = dict(old.options)
+        return self._add(encoded, frozenset(pictures), old.kind, old.client, None, options, old.priority, brief)
 
     def _add(
         self,
@@ -114,6 +119,7 @@ class Jobs:
         task_id: str | None,
         options: dict[str, Any],
         priority: int,
+        brief: Mapping[str, Any],
     ) -> Job:
         job_id = secrets.token_hex(8)
         with self._lock:
@@ -127,6 +133,7 @@ class Jobs:
                 priority=priority,
                 place=self._queue.next_place(client),
                 options=options,
+                brief=brief,
             )
             job = self._store.add(job, encoded, pictures)
             self._queue.add(job)
@@ -159,6 +166,10 @@ class Jobs:
         """Finished jobs, newest first, without their results; `before` a job's `number` for the next page."""
         return list(self._store.history(limit, before))
 
+    def finished(self, offset: int = 0, limit: int = 100) -> tuple[int, tuple[Job, ...]]:
+        """(how many there are, those on this page) of finished jobs, the last to finish first, without results."""
+        return self._store.finished(offset, limit)
+
     def preview(self, name: str) -> Preview | None:
         """The picture of a running job as it stands, drawn in the caller's thread; None if there is none."""
         job = self.get(name)
@@ -183,6 +194,13 @@ class Jobs:
         with self._lock:
             return self._audience.follow_all([job.id for job in (*self._running.values(), *self._queue.order())])
 
+    def listen(self, heard: Callable[[str | None], None]) -> Callable[[], None]:
+        """Calls `heard` with the id of a job that has changed, and with None when the order or the pause has.
+
+        It is called in the worker's thread, at every step: it must return at once. Returns: what ends it.
+        """
+        return self._audience.listen(heard)
+
     def wait(self, name: str, timeout: float | None = None) -> Job:
         """The job, once it has finished or after `timeout` seconds. Raises: NotFound."""
         end = None if timeout is None else time.monotonic() + timeout
@@ -206,6 +224,10 @@ class Jobs:
         """End the job after its present step and keep the picture; a queued one is cancelled."""
         self._stop(name, "interrupt")
 
+    def finish_batch(self, name: str) -> None:
+        """End the job after its present batch, whose pictures get finished."""
+        self._stop(name, "finish")
+
     def skip(self, name: str) -> None:
         """End the present batch of a running job, keep its pictures, go on with the next."""
         self._stop(name, "skip")
@@ -214,12 +236,32 @@ class Jobs:
         """End the job and throw it away. A finished one stays as it is."""
         self._stop(name, "cancel")
 
+    def forget(self, names: Collection[str] | None = None) -> int:
+        """Take these finished jobs off the list, all if None. Saved pictures stay. Returns: how many they were."""
+        gone = self._store.forget(names)
+        drop(gone, self._store, self._codec.pictures, self.folder / "kept")
+        with self._lock:
+            for job_id in gone:
+                self._unwritten.pop(job_id, None)
+            self._tell_queue()
+        return len(gone)
+
     def pause(self) -> None:
         """Start no further job until `resume`, over restarts too. The running one goes on."""
         self._set_paused(True)
 
     def resume(self) -> None:
         self._set_paused(False)
+
+    @property
+    def closing(self) -> bool:
+        """Whether there will be no more news."""
+        return self._dismissed
+
+    def dismiss(self) -> None:
+        """End what follows and listens, so that a server may close its connections. The jobs go on."""
+        self._dismissed = True
+        self._audience.dismiss()
 
     @property
     def paused(self) -> bool:
@@ -254,7 +296,7 @@ class Jobs:
             for watch in self._watches.values():
                 watch.stop("cancel")
             self._work.notify_all()
-        self._audience.dismiss()
+        self.dismiss()
         for thread in self._threads:
             thread.join(timeout)
         if not any(thread.is_alive() for thread in self._threads):
@@ -374,7 +416,13 @@ class Jobs:
         """`job` with what is known about it this moment."""
         watch = self._watches.get(job.id)
         if watch is not None:
-            return replace(job, progress=watch.progress, eta=watch.eta, preview_number=watch.preview_number)
+            return replace(
+                job,
+                progress=watch.progress,
+                eta=watch.eta,
+                preview_number=watch.preview_number,
+                stopping=watch.stopping,
+            )
         return replace(job, position=self._queue.position(job))
 
     def _stop(self, name: str, how: Any) -> None:
@@ -383,7 +431,7 @@ class Jobs:
             if job_id in self._watches:
                 self._watches[job_id].stop(how)
                 self._audience.tell([job_id])
-            elif how != "skip" and (waiting := self._queue.get(job_id)) is not None:
+            elif how not in ("skip", "finish") and (waiting := self._queue.get(job_id)) is not None:
                 self._settle(waiting, "cancelled", "The job was cancelled before it ran.", None)
 
     def _set_paused(self, paused: bool) -> None:
@@ -391,8 +439,9 @@ class Jobs:
             self._store.note("paused", "yes" if paused else "no")
             self._paused = paused
             self._work.notify_all()
+            self._tell_queue()
 
     def _tell_queue(self) -> None:
         """The queue has changed: everybody's position may have."""
         with self._lock:
-            self._audience.tell(job.id for job in (*self._running.values(), *self._queue.order()))
+            self._audience.tell_all(job.id for job in (*self._running.values(), *self._queue.order()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from modules.settings.setting import Setting
@@ -20,6 +20,7 @@ class SettingsFile:
     def __init__(self, flags: Flags) -> None:
         self.path = flags.ui_settings_file
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[tuple[str, ...]], None]] = []
         self.current = Settings.load(self.path, locks=locks_of(flags))
         for note in self.current.notes:
             log.warning("%s", note)
@@ -37,7 +38,14 @@ class SettingsFile:
             if changed:
                 after.save(self.path)
                 self.current = after
-            return changed
+        if changed:
+            for heard in self._listeners:
+                heard(changed)
+        return changed
+
+    def listen(self, heard: Callable[[tuple[str, ...]], None]) -> None:
+        """Calls `heard` with the keys whenever settings have changed."""
+        self._listeners.append(heard)
 
     def extend(self, settings: Iterable[Setting]) -> None:
         """Takes in settings of extensions; what the file has under their keys is their value."""

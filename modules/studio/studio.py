@@ -92,6 +92,10 @@ class Studio:
         """Changes settings for good. Returns: the keys that changed. Raises: BadRequest, Refused; then none has."""
         return self._settings_file.change(values, from_api=from_api)
 
+    def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
+        """Calls `heard` with the keys whenever settings have changed."""
+        self._settings_file.listen(heard)
+
     def _lists_hidden(self) -> bool:
         return bool(self.settings["list_hidden_files"])
 

@@ -76,7 +76,7 @@ def test_the_picture_is_seen_while_it_forms(page, studio: StandIn) -> None:
     page.wait_for_selector("#txt2img_live .live-picture:not([hidden])")
     page.wait_for_function("document.querySelector('#txt2img_live .live-time').textContent.includes('left')")
     assert re.fullmatch(r"Step \d+ of 30", page.inner_text("#txt2img_live .live-text"))
-    assert re.match(r"\[\d+% ETA: \d+:\d\d\] Atelier", page.title())
+    assert re.match(r"\[\d+% \d+:\d\d ETA: \d+:\d\d\] Atelier", page.title())
     seen = page.locator("#txt2img_live .live-picture")
     box, frame = seen.bounding_box(), page.locator("#txt2img_gallery_container").bounding_box()
     assert box["width"] > 0.9 * frame["width"]

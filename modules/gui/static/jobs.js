@@ -1,147 +1,166 @@
-// Follows the jobs that this page should show: its own in the order of pressing Generate, and whatever already ran
-// when the page was opened. The server keeps the jobs; the browser only remembers their ids.
-import { address, clock, element, t } from "./texts.js";
-import { toast } from "./toast.js";
+// Follows the jobs that this page should show: its own in the order of pressing Generate, whatever already ran when the
+// page was opened, and what others start meanwhile. The server keeps the jobs; the browser only remembers their ids.
+import * as events from "./events.js";
+import { describe, stayAwake, times, title } from "./job_words.js";
 import * as results from "./results.js";
+import { address, element, t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 // Phases that know how far they are.
 const STEPPING = ["sampling", "upscaling", "faces", "merging"];
-const FIRST_RETRY = 500;
-const LAST_RETRY = 5000;
+const TICK = 1000;
 const followers = {};
 
 export const follower = (tab) => (followers[tab] ??= new Follower(tab));
 
 /** The id that Interrupt and Skip in `tab` are about: its own job, else the one that another tab started; "" if none. */
-export const stopping = (tab) =>
-    [follower(tab), ...Object.values(followers)].find((one) => one.ids.length)?.stopping() ?? "";
+export const stopping = (tab) => [follower(tab), ...Object.values(followers)].find((one) => one.ids.length)?.current() ?? "";
+
+/** The follower of the job that the whole page is busy with; undefined if there is none. */
+const busy = () => Object.values(followers).find((one) => one.ids.length);
 
 class Follower {
     constructor(tab) {
         this.tab = tab;
         this.ids = [];
-        this.job = null;
-        this.socket = null;
-        this.retry = FIRST_RETRY;
-        this.stop = false;
-        this.picture = null;
+        this.asked = new Set(remembered(sessionStorage, tab, "asked", []));
+        // What others started while this page was open: its result does not take the place of what is shown.
+        this.others = new Set();
+        this.views = new Map();
+        this.previewed = "";
+        this.loading = false;
+        this.attached = false;
+        this.lost = false;
     }
 
     /** Takes up what was going on before a reload or on another device; if nothing was, shows the last result again. */
-    async attach() {
-        this.ids = remembered(this.tab, "jobs", []);
-        const active = await this.active();
-        for (const job of active) if (!this.ids.includes(job.id)) this.ids.push(job.id);
-        const last = remembered(this.tab, "last", null);
-        if (last && !this.ids.length) results.fetchResult(this.tab, last, true);
-        this.remember();
-        this.next();
+    attach() {
+        this.ids = remembered(localStorage, this.tab, "jobs", []);
+        events.listen("queue", (queue) => this.order(queue));
+        events.listen("job", (job) => this.ids.includes(job.id) && this.update(job));
+        events.listen("lost", () => ((this.lost = true), this.draw()));
+        document.addEventListener("visibilitychange", () => this.draw());
+        setInterval(() => this.job()?.state === "running" && this.draw(), TICK);
     }
 
-    async active() {
-        try {
-            const answer = await fetch(address("internal/jobs"));
-            return answer.ok ? (await answer.json()).jobs.filter((job) => job.kind === this.tab) : [];
-        } catch {
-            return [];
+    /** How things stand on the server: at the beginning, after every change, and when the connection is back. */
+    order(queue) {
+        this.lost = false;
+        const mine = queue.running.filter((job) => job.kind === this.tab);
+        const waiting = queue.waiting.filter(([, kind]) => kind === this.tab).map(([id]) => id);
+        for (const job of mine) this.views.set(job.id, heard(job));
+        queue.waiting.forEach(([id], place) => this.ids.includes(id) && this.views.set(id, { id, state: "queued", position: place + queue.running.length }));
+        const known = new Set([...mine.map((job) => job.id), ...waiting]);
+        if (!this.attached) {
+            this.attached = true;
+            const last = remembered(localStorage, this.tab, "last", null);
+            this.ids.push(...[...known].filter((id) => !this.ids.includes(id)));
+            if (last && !this.ids.length) results.fetchResult(this.tab, last, true);
         }
+        for (const { id } of mine) {
+            if (this.ids.includes(id)) continue;
+            this.others.add(id);
+            this.ids.push(id);
+        }
+        for (const id of this.ids) if (!known.has(id)) this.look(id);
+        this.remember();
+        this.draw();
     }
 
     /** A job of this page's own: `id` is shown when those before it are through. */
     add(id) {
-        if (id && !this.ids.includes(id)) this.ids.push(id);
+        if (!id) return;
+        this.asked.add(id);
+        this.others.delete(id);
+        remember(sessionStorage, this.tab, "asked", [...this.asked].slice(-50));
+        if (!this.ids.includes(id)) this.ids.push(id);
         this.remember();
-        if (this.job === null && this.socket === null) this.next();
-        else this.draw();
+        // It may have ended before its id was known here.
+        if (!this.views.has(id)) this.look(id);
+        this.draw();
         if (matchMedia("(max-width: 700px)").matches)
             document.getElementById(`${this.tab}_gallery_container`)?.scrollIntoView({ behavior: "smooth", block: "center" });
     }
 
-    /** The id of the job that shall stop. */
-    stopping() {
-        this.stop = true;
-        this.draw();
-        return this.ids[0] ?? "";
+    /** Asks the server about a job of which the queue says nothing. */
+    async look(id) {
+        try {
+            const answer = await fetch(address(`internal/jobs/${encodeURIComponent(id)}`));
+            if (answer.status === 404) this.finish({ id, state: "cancelled" });
+            else if (answer.ok) this.update(await answer.json());
+        } catch {
+            this.lost = true;
+            this.draw();
+        }
     }
+
+    /** The id of the job that is shown: the one that runs, else the next. */
+    current() {
+        return this.ids.find((id) => this.views.get(id)?.state === "running") ?? this.ids[0] ?? "";
+    }
+
+    job = () => this.views.get(this.current());
 
     /** The jobs behind the current one, as JSON, no longer followed. */
     dropWaiting() {
-        const dropped = this.ids.splice(1);
+        const shown = this.current();
+        const dropped = this.ids.filter((id) => id !== shown && !this.others.has(id));
+        this.ids = this.ids.filter((id) => !dropped.includes(id));
         this.remember();
         this.draw();
         return JSON.stringify(dropped);
     }
 
-    next() {
-        this.job = null;
-        this.stop = false;
-        if (this.ids.length) this.connect(this.ids[0]);
+    update(job) {
+        if (!this.ids.includes(job.id)) return;
+        if (FINAL.includes(job.state)) return this.finish(job);
+        this.views.set(job.id, heard(job));
         this.draw();
     }
 
-    connect(id) {
-        const url = address(`internal/jobs/${encodeURIComponent(id)}`);
-        url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-        const socket = new WebSocket(url);
-        socket.binaryType = "blob";
-        this.socket = socket;
-        socket.onmessage = ({ data }) => {
-            if (this.socket !== socket) return;
-            this.retry = FIRST_RETRY;
-            if (typeof data === "string") this.update(JSON.parse(data));
-            else this.preview(data);
-        };
-        socket.onclose = () => this.socket === socket && this.lost(id);
-    }
-
-    update(job) {
-        this.job = job;
-        if (FINAL.includes(job.state)) this.finish(job);
-        else this.draw();
-    }
-
-    /** The socket closed before a final state came: ask once, then follow again. */
-    async lost(id) {
-        this.socket = null;
-        try {
-            const answer = await fetch(address(`internal/jobs/${encodeURIComponent(id)}`));
-            if (answer.status === 404) return this.finish({ id, state: "cancelled" });
-            if (answer.ok) {
-                const job = await answer.json();
-                if (FINAL.includes(job.state)) return this.finish(job);
-            }
-        } catch {
-            this.draw(t("reconnecting"));
-        }
-        setTimeout(() => this.ids[0] === id && !this.socket && this.connect(id), this.retry);
-        this.retry = Math.min(this.retry * 2, LAST_RETRY);
-    }
-
     finish(job) {
-        const socket = this.socket;
-        this.socket = null;
-        socket?.close();
+        if (!this.ids.includes(job.id)) return;
+        const other = this.others.delete(job.id);
         this.ids = this.ids.filter((id) => id !== job.id);
+        this.views.delete(job.id);
         this.preview(null);
         this.remember();
         if (job.state === "done") {
-            remember(this.tab, "last", job.id);
-            results.fetchResult(this.tab, job.id);
-        } else if (job.state === "failed") {
-            toast(job.error || t("failed"), "error");
-        }
-        this.next();
+            if (!other) remember(localStorage, this.tab, "last", job.id);
+            if (other && results.filled(this.tab)) results.offer(this.tab, job.id);
+            else results.fetchResult(this.tab, job.id);
+        } else if (job.state === "failed" && !other) toast(job.error || t("failed"), "error");
+        document.dispatchEvent(new CustomEvent("atelier:finished", { detail: { tab: this.tab, job, own: this.asked.has(job.id) } }));
+        this.draw();
     }
 
-    preview(blob) {
-        if (this.picture) URL.revokeObjectURL(this.picture);
-        this.picture = blob && URL.createObjectURL(blob);
+    /** Fetches the newest preview, one at a time, while somebody looks. */
+    async preview(job) {
         const image = this.panel()?.querySelector("img");
         if (!image) return;
-        image.hidden = !this.picture;
-        if (this.picture) image.src = this.picture;
-        else image.removeAttribute("src");
+        if (!job?.preview) {
+            this.previewed = "";
+            image.hidden = true;
+            image.removeAttribute("src");
+            return;
+        }
+        const name = `${job.id}/preview?number=${job.preview}`;
+        if (this.loading || this.previewed === name || document.hidden || !image.parentElement.offsetParent) return;
+        this.loading = true;
+        const next = new Image();
+        next.src = address(`internal/jobs/${name}`);
+        try {
+            await next.decode();
+            if (this.current() !== job.id) return;
+            image.src = next.src;
+            image.hidden = false;
+            this.previewed = name;
+        } catch {
+            // The job ended meanwhile: there is no preview any more, but a picture.
+        } finally {
+            this.loading = false;
+        }
     }
 
     panel() {
@@ -150,95 +169,63 @@ class Follower {
             panel.append(
                 element("div", { className: "live-line" }, element("span", { className: "live-text" }), element("span", { className: "live-time" })),
                 element("div", { className: "live-bar" }, element("div", { className: "live-done" })),
-                element("img", { className: "live-picture", alt: t("live_preview"), hidden: true }),
+                element("img", { className: "live-picture livePreview", alt: t("live_preview"), hidden: true }),
             );
         }
         return panel;
     }
 
-    /** Shows where things stand; `instead` replaces the line that says so. */
-    draw(instead = "") {
+    /** Shows where things stand. */
+    draw() {
         const panel = this.panel();
-        const on = this.ids.length > 0;
-        const busy = on ? this : Object.values(followers).find((one) => one.ids.length);
-        document.body.dataset.job = busy ? busy.job?.state ?? "queued" : "";
+        const one = busy();
+        document.body.dataset.job = one ? one.job()?.state ?? "queued" : "";
         this.drawQueue();
-        stayAwake(Boolean(busy));
-        title(busy ? busy.job : null);
+        stayAwake(Boolean(one));
+        title(one ? one.job() : null, Boolean(one));
         if (!panel) return;
-        panel.hidden = !on;
-        if (!on) return;
-        const fraction = this.job?.fraction ?? 0;
-        panel.querySelector(".live-text").textContent = instead || (this.stop ? t("stopping") : describe(this.job));
-        panel.querySelector(".live-time").textContent = times(this.job);
-        panel.querySelector(".live-bar").hidden = !window.atelierBoot.options.show_progressbar;
-        panel.querySelector(".live-done").style.transform = `scaleX(${fraction})`;
-        panel.querySelector(".live-bar").classList.toggle("unknown", this.job?.state !== "running" || !STEPPING.includes(this.job.phase));
+        panel.hidden = !this.ids.length;
+        if (panel.hidden) return;
+        const job = this.job();
+        panel.querySelector(".live-text").textContent = this.lost ? t("reconnecting") : describe(job);
+        panel.querySelector(".live-time").textContent = times(job);
+        const bar = panel.querySelector(".live-bar");
+        bar.hidden = !window.atelierBoot.options.show_progressbar;
+        bar.querySelector(".live-done").style.transform = `scaleX(${job?.fraction ?? 0})`;
+        bar.classList.toggle("unknown", job?.state !== "running" || !STEPPING.includes(job.phase));
+        if (job?.state === "running") this.preview(job);
     }
 
     drawQueue() {
         const line = document.getElementById(`${this.tab}_queue`);
         if (!line) return;
         line.replaceChildren();
-        if (this.ids.length < 2) return;
+        const count = this.ids.filter((id) => !this.others.has(id)).length - (this.others.has(this.current()) ? 0 : 1);
+        if (count < 1) return;
         const cancel = element("button", { type: "button", className: "link" }, t("cancel_waiting"));
         cancel.onclick = () => document.getElementById(`${this.tab}_cancel_waiting`).click();
-        line.append(element("span", {}, t("queued", { count: this.ids.length - 1 })), cancel);
+        line.append(element("span", {}, t("queued", { count })), cancel);
     }
 
     remember() {
-        remember(this.tab, "jobs", this.ids);
+        remember(localStorage, this.tab, "jobs", this.ids.filter((id) => !this.others.has(id)));
     }
 }
 
-function describe(job) {
-    if (!job || job.state === "queued") {
-        if (window.atelier.engine === "starting") return t("waits_for_engine");
-        return job?.position ? t("waits", { count: job.position }) : t("starts_soon");
-    }
-    const text = t(`phase.${job.phase}`, { step: job.step, steps: job.steps });
-    return job.batches > 1 ? `${t("pass", { number: Math.min(job.batch + 1, job.batches), count: job.batches })} · ${text}` : text;
-}
+/** A job with the moment at which this was known of it: clocks go on between two events. */
+const heard = (job) => ({ ...job, heard: performance.now() });
 
-function times(job) {
-    if (!job || job.state !== "running") return "";
-    const percent = `${Math.round(job.fraction * 100)} %`;
-    return job.eta === null || job.eta === undefined ? percent : `${percent} · ${t("left", { time: clock(job.eta) })}`;
-}
-
-let lock = null;
-
-/** Keeps the screen on while a job runs; browsers offer it on https and on this machine only. */
-async function stayAwake(on) {
-    if (!window.atelierBoot.options.prevent_screen_sleep_during_generation || !navigator.wakeLock) return;
-    if (!on) {
-        lock?.release();
-        lock = null;
-    } else if (!lock && document.visibilityState === "visible") {
-        lock = await navigator.wakeLock.request("screen").catch(() => null);
-        // The browser takes it back when the page is hidden.
-        lock?.addEventListener("release", () => (lock = null));
-    }
-}
-
-function title(job) {
-    const name = "Atelier";
-    if (!job || !window.atelierBoot.options.show_progress_in_title) document.title = name;
-    else if (job.state !== "running") document.title = `[…] ${name}`;
-    else document.title = `[${Math.round(job.fraction * 100)}%${job.eta === null ? "" : ` ETA: ${clock(job.eta)}`}] ${name}`;
-}
-
-function remembered(tab, what, otherwise) {
+function remembered(storage, tab, what, otherwise) {
     try {
-        return JSON.parse(localStorage.getItem(`atelier.${tab}.${what}`)) ?? otherwise;
+        return JSON.parse(storage.getItem(`atelier.${tab}.${what}`)) ?? otherwise;
     } catch {
         return otherwise;
     }
 }
 
-function remember(tab, what, value) {
+function remember(storage, tab, what, value) {
     try {
-        localStorage.setItem(`atelier.${tab}.${what}`, JSON.stringify(value));
+        storage.setItem(`atelier.${tab}.${what}`, JSON.stringify(value));
     } catch {
         // A browser without storage still draws; it only forgets on reload.
     }

@@ -9,6 +9,7 @@ import * as img2img from "./img2img.js";
 import { follower, stopping } from "./jobs.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
+import { watchOptions } from "./options.js";
 import * as results from "./results.js";
 import * as send from "./send.js";
 import { openModels } from "./models.js";
@@ -87,6 +88,7 @@ whenBuilt("modelmerger", () => follower("modelmerger").attach(), ["merge", "live
 whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchNotices();
+    watchOptions();
     watchPaste();
     fields.watchFields();
 });

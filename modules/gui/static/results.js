@@ -13,6 +13,18 @@ export function fetchResult(tab, id, silently = false) {
     document.getElementById(`${tab}_fetch`).click();
 }
 
+/** Whether `tab` shows pictures. */
+export const filled = (tab) => Boolean(shown[tab]?.images.length);
+
+/** Says that job `id`, which another page asked for, is done, and shows its pictures if that is wanted. */
+export function offer(tab, id) {
+    const log = document.getElementById(`html_log_${tab}`);
+    log?.querySelector(".offer")?.remove();
+    const show = element("button", { type: "button", className: "link" }, t("show_it"));
+    show.onclick = () => fetchResult(tab, id);
+    log?.append(element("p", { className: "offer", role: "status" }, t("other_ready"), " ", show));
+}
+
 export const wanted = (tab) => asked[tab] ?? "";
 
 export function show(tab, outcome) {
