@@ -111,7 +111,8 @@ class Library:
     """The checkpoints and VAEs in some folders.
 
     checkpoint_folders: searched in this order (`--ckpt-dir` first). checkpoint_files: single files from elsewhere
-    (`--ckpt`). vae_folders: beside them, `*.vae.*` in checkpoint folders count. hashing False: no hashes at all.
+    (`--ckpt`). fallback: the one that counts where there is no other. vae_folders: beside them, `*.vae.*` in
+    checkpoint folders count. hashing False: no hashes at all.
     Files that come or go are noticed without a refresh. All methods may be called from any thread.
     """
 
@@ -121,6 +122,7 @@ class Library:
         vae_folders: Sequence[Path] = (),
         *,
         checkpoint_files: Sequence[Path] = (),
+        fallback: Path | None = None,
         hashes: HashCache | None = None,
         hashing: bool = True,
         list_hidden: Callable[[], bool] = lambda: True,
@@ -134,6 +136,7 @@ class Library:
         self._vae_places = [
             ModelFiles([folder.absolute()], VAE_ENDINGS, list_hidden=list_hidden) for folder in vae_folders
         ]
+        self._fallback = fallback
         self._hashes = hashes or HashCache()
         self._hashing = hashing
         self._lock = threading.Lock()
@@ -313,6 +316,8 @@ class Library:
             if path not in seen and not path.name.lower().endswith(VAE_BESIDE_CHECKPOINT):
                 seen.add(path)
                 yield path
+        if not seen and self._fallback is not None and self._fallback.is_file():
+            yield self._fallback
 
     def _vae_paths(
         self, beside: Iterable[Iterable[ModelFile]], places: Iterable[Iterable[ModelFile]]

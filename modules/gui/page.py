@@ -14,6 +14,7 @@ from modules.gui import (
     form,
     i18n,
     img2img_tab,
+    library_tab,
     merger_tab,
     models_tab,
     png_info_tab,
@@ -77,10 +78,13 @@ def build(studio: Studio) -> GuardedBlocks:
                 png_info_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.modelmerger"), id="modelmerger", elem_id="tab_modelmerger"):
                 merger = merger_tab.build(studio)
+            with gr.Tab(label("page.tab.library"), id="library", elem_id="tab_library") as library:
+                library_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:
                 models_tab.build()
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
+        library.select(fn=None, js=script("openLibrary"), **private())
         models.select(fn=None, js=script("openModels"), **private())
         settings.select(fn=None, js=script("openSettings"), **private())
         for source in (tab, img2img, extras):

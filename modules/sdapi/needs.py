@@ -16,6 +16,7 @@ from modules.studio.cards import Cards
 from modules.studio.downloads.downloads import Downloads
 from modules.studio.downloads.keys import Keys
 from modules.studio.flag_table import Flags
+from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
 from modules.studio.uploads import Uploads
@@ -59,6 +60,9 @@ class Studio(Protocol):
 
     @property
     def resources(self) -> Resources: ...
+
+    @property
+    def gallery(self) -> Gallery: ...
 
     @property
     def jobs(self) -> Jobs: ...

@@ -29,6 +29,7 @@ from modules.studio.engine import Engine
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
+from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
@@ -80,6 +81,7 @@ class Studio:
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
         self.engine = Engine(self)
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
+        self.gallery = Gallery(flags.data_dir, flags.cache_dir, self.picture_folders, lambda: bool(self.jobs.active()))
         self._closing = threading.Event()
         self._stop: Callable[[], None] = lambda: None
 
@@ -144,6 +146,13 @@ class Studio:
         files = [Path(name) for name in self.flags.styles_file] or [self.flags.data_dir / "styles.csv"]
         self.styles: StyleBook = StyleBook.load(files)
 
+    def picture_folders(self) -> tuple[Path, ...]:
+        """Where the library of pictures looks: what we write to, and what the user named."""
+        settings = self.settings
+        own = [folder for folder in self.outputs.folders(settings) if folder != self.outputs.temporary(settings)]
+        named = [Path(line.strip()) for line in settings["gallery_folders"].splitlines() if line.strip()]
+        return (*own, *(folder for folder in named if folder.is_absolute()))
+
     def memory(self) -> dict[str, Any]:
         """RAM and device memory in bytes, as `/sdapi/v1/memory` shows them."""
         return memory_report(self.engine)
@@ -165,6 +174,7 @@ class Studio:
     def start(self) -> None:
         """Begins to work: jobs run, the engine warms up. Called once the page is served."""
         self.jobs.start()
+        self.gallery.start()
         threading.Thread(target=self._warm_up, name="engine", daemon=True).start()
 
     def _warm_up(self) -> None:
@@ -187,10 +197,13 @@ class Studio:
         self._closing.set()
         self.downloads.close()
         self.jobs.close()
+        self.gallery.close()
         self.library.close()
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
-        return RUNS[type(job.request)](self, job, watch)
+        outcome = RUNS[type(job.request)](self, job, watch)
+        self.gallery.added(file.path for file in outcome.files)
+        return outcome
 
 
 def with_other_folders(flags: Flags, settings: Settings) -> Flags:
@@ -199,12 +212,17 @@ def with_other_folders(flags: Flags, settings: Settings) -> Flags:
     return dataclasses.replace(flags, others=more_folders(settings["other_model_folders"], files))
 
 
+# With another data folder, too, there is something to draw with from the first minute on.
+BUILT_IN_MODEL = Path(__file__).resolve().parents[2] / "models" / "Stable-diffusion" / "atelier-mini.safetensors"
+
+
 def library_of(flags: Flags, hashes: HashCache, list_hidden: Callable[[], bool] = lambda: True) -> Library:
     """The checkpoints and VAEs in the folders that the command line names."""
     return Library(
         flags.ckpt_folders,
         flags.vae_folders,
         checkpoint_files=[flags.ckpt] if flags.ckpt else [],
+        fallback=BUILT_IN_MODEL,
         hashes=hashes,
         hashing=not flags.no_hashing,
         list_hidden=list_hidden,

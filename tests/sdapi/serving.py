@@ -30,6 +30,7 @@ from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
 from modules.studio.flag_table import Flags
+from modules.studio.gallery.gallery import Gallery
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
 from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.record import record_of
@@ -70,6 +71,7 @@ class QueueStudio:
         self.stopped: list[bool] = []
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
         self.jobs.start()
+        self.gallery = Gallery(flags.data_dir, flags.cache_dir, lambda: [flags.data_dir / "outputs"])
 
     @property
     def settings(self) -> Any:

@@ -26,6 +26,8 @@ const handlers = {
     ...img2img.handlers,
     ...send.handlers,
     openModels,
+    openLibrary: async () => (await import("./library.js")).openLibrary(),
+    libraryText: async (...values) => (await import("./library.js")).libraryText(...values),
     openSettings,
     openTxt2img: () => document.getElementById("tab_txt2img-button")?.click(),
     submitted: (tab, id) => follower(tab).add(id),

@@ -5,6 +5,9 @@ import { t } from "./texts.js";
 import { toast } from "./toast.js";
 import { canvasValue } from "./upload.js";
 
+/** Where pictures come from that are in no gallery of a tab: name -> the address of the one that is meant. */
+export const sources = { pnginfo: () => document.querySelector("#pnginfo_image img")?.src };
+
 export const handlers = {
     sendPicture,
     sentText: (tab, _, ...values) => [results.infotextOfSelected(tab), ...values],
@@ -16,7 +19,7 @@ export const handlers = {
 
 /** The value with the chosen picture of `tab` for the canvas of `target`, Extras or a mode of img2img, which opens. */
 async function sendPicture(tab, target, before) {
-    const url = tab === "pnginfo" ? document.querySelector("#pnginfo_image img")?.src : results.addressOfSelected(tab);
+    const url = sources[tab]?.() ?? results.addressOfSelected(tab);
     if (!url) {
         toast(t("no_picture_to_send"), "info");
         // What follows the picture must not happen without it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modules.settings.setting import SAVING, Section, section, setting
-from modules.terms.declare import Choice, Colour, Number, Slider
+from modules.terms.declare import Choice, Colour, Number, Slider, Text
 
 SETTINGS = (
     *section(
@@ -291,6 +291,14 @@ SETTINGS = (
             "Directory for saving init images when using img2img",
             "outputs/init-images",
             "Where img2img inputs go when they are kept.",
+            location=True,
+        ),
+        setting(
+            "gallery_folders",
+            "Further folders whose pictures the library shows",
+            "",
+            "One in a line, with its whole path. Nothing is copied or moved.",
+            Text(lines=3),
             location=True,
         ),
     ),
