@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from modules.studio.extensions.preload import preloads
 from modules.studio.flags import Flags, parse_flags
 from modules.terms.errors import WebuiError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is stopped. Returns the exit status."""
-    flags = parse_flags(arguments)
+    flags = parse_flags(arguments, preloads=preloads(arguments))
     logging.basicConfig(level=(flags.loglevel or "INFO").upper(), format="%(levelname).1s %(name)s: %(message)s")
     from modules.studio.allocator import tune_allocator
 

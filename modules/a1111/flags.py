@@ -11,7 +11,7 @@ from modules.studio.flag_table import Flags
 
 
 class CommandLine:
-    """Attributes of the studio's flags, paths as text; unknown ones that A1111 has are None or False."""
+    """Attributes of the studio's flags, paths as text, and of those that preload.py files declared."""
 
     def __init__(self, flags: Flags) -> None:
         own: dict[str, Any] = {"_flags": flags, "_own": {}, "parser": argparse.ArgumentParser(add_help=False)}
@@ -22,7 +22,12 @@ class CommandLine:
             raise AttributeError(name)
         if name in self._own:
             return self._own[name]
-        value = getattr(self._flags, name, None)
+        # Not None for what nobody declared: extensions ask with a default of their own.
+        if not hasattr(self._flags, name):
+            if name in self._flags.extra:
+                return self._flags.extra[name]
+            raise AttributeError(f"There is no flag --{name.replace('_', '-')}.")
+        value = getattr(self._flags, name)
         return str(value) if isinstance(value, Path) else value
 
     def __setattr__(self, name: str, value: Any) -> None:

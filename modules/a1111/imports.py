@@ -26,10 +26,19 @@ def open_doors() -> None:
     """From now on `from modules import shared` and its like find the facades; nothing is shadowed by one."""
     if str(FACADES) not in modules.__path__:
         modules.__path__.append(str(FACADES))
+    # A1111 has imported its modules before it loads extensions, which reach them as `modules.shared_items`.
+    vars(modules)["__getattr__"] = _facade
     if str(TOP) not in sys.path:
         sys.path.append(str(TOP))
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LastFinder)]
     sys.meta_path.append(LastFinder())
+
+
+def _facade(name: str) -> Any:
+    """The facade of that name, imported now. Raises: AttributeError if there is none."""
+    if not ((FACADES / f"{name}.py").is_file() or (FACADES / name).is_dir()):
+        raise AttributeError(f"module 'modules' has no attribute {name!r}")
+    return importlib.import_module(f"modules.{name}")
 
 
 class LastFinder:

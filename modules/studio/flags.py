@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -18,6 +19,8 @@ from modules.studio.flag_table import Flags
 __all__ = ["Flags", "FlagParser", "parse_flags"]
 
 FIELDS = {entry.name: entry for entry in dataclasses.fields(Flags) if "not_a_flag" not in entry.metadata}
+# A command line is seen by everybody on the machine; the environment is not.
+TOKEN_VARIABLE = "ATELIER_API_TOKEN"
 CONVERTERS: dict[str, Callable[[str], Any]] = {"int": int, "str": str, "Path": Path, "Mapping": json.loads}
 
 
@@ -105,6 +108,8 @@ def parse_flags(
             _say(f"{spelled(name)} does nothing: {why}")
         if FIELDS[name].metadata["pending"]:
             _say(f"{spelled(name)} has no effect yet.")
+    if not values.get("api_token") and environ.get(TOKEN_VARIABLE):
+        values["api_token"] = environ[TOKEN_VARIABLE]
     defaults = {action.dest: action.default for action in parser._actions if action.default is not argparse.SUPPRESS}
     extra = {name: v for name, v in (defaults | vars(given)).items() if name not in FIELDS and not name.startswith("_")}
     flags = _with_consequences(Flags(**values, extra=extra))
@@ -112,6 +117,30 @@ def parse_flags(
     if contradiction:
         parser.error(contradiction)
     return flags
+
+
+def flags_known_so_far(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Flags:
+    """The flags as far as they can be read before extensions have declared theirs; nothing is complained about."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    with contextlib.suppress(ValueError):
+        words += words_of(environ.get("COMMANDLINE_ARGS", ""))
+    if {"-h", "--help"} & set(words):
+        words = [word for word in words if word not in ("-h", "--help")]
+    parser = _Silent()
+    try:
+        given, _ = parser.parse_known_args(words)
+    except (ValueError, argparse.ArgumentError):
+        given = argparse.Namespace()
+    values: dict[str, Any] = {name: v for name, v in vars(given).items() if name in FIELDS}
+    values |= {name: Path(v) for name, v in values.items() if isinstance(v, str) and "Path" in str(FIELDS[name].type)}
+    return Flags(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+class _Silent(FlagParser):
+    """Leaves complaints to whoever reads the flags for good."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 def _with_consequences(flags: Flags) -> Flags:
@@ -130,7 +159,8 @@ def _contradiction(flags: Flags) -> str:
     if (flags.tls_keyfile is None) != (flags.tls_certfile is None):
         return "TLS needs both files: --tls-keyfile and --tls-certfile."
     try:
-        locked = flags.api_logins if flags.nowebui else flags.page_logins
+        tokens = flags.api_tokens
+        locked = (flags.api_logins or tokens) if flags.nowebui else flags.page_logins
     except ValueError as problem:
         return str(problem)
     except OSError as problem:
