@@ -117,6 +117,8 @@ def request_of(p: Any) -> GenerationRequest:
     if values["source"] is None and values["hires"] is None:
         values["denoising_strength"] = base.denoising_strength
     values["settings"] = {**base.settings, **_overrides(p)}
+    if p.override_settings.get("sd_model_checkpoint") not in (None, base.settings.get("sd_model_checkpoint")):
+        values["checkpoint"] = None  # A script chose another one than the request.
     return base.with_(**values)
 
 
