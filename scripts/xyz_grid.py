@@ -58,7 +58,8 @@ class Axis:
         self.label = option.label
         self.entries: list[Any] = []
         if option.label == "Nothing":
-            self.text, self.values = "", [0]
+            self.text = ""
+            self.values: list[Any] = [0]
             return
         if option.choices is not None and not by_text:
             self.entries = list(chosen or [])

@@ -88,7 +88,7 @@ def annotated(
     """`pictures` in so many rows, with these texts around them and `margin` pixels between them."""
     from modules import images
 
-    grid = images.image_grid(list(pictures), rows=rows)
+    grid: Image.Image = images.image_grid(list(pictures), rows=rows)
     if across is None and down is None and not margin:
         return grid
     width, height = (max(picture.size[axis] for picture in pictures) for axis in (0, 1))
@@ -97,4 +97,5 @@ def annotated(
     def texts(given: Sequence[str] | None, count: int) -> list[list[Any]]:
         return [[images.GridAnnotation(text)] for text in (given or [""] * count)]
 
-    return images.draw_grid_annotations(grid, width, height, texts(across, columns), texts(down, rows), margin)
+    grid = images.draw_grid_annotations(grid, width, height, texts(across, columns), texts(down, rows), margin)
+    return grid
