@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 
@@ -25,6 +26,7 @@ from modules.sdapi.schemas import (
 )
 from modules.sdapi.security import client_of
 from modules.sdapi.translate import img2img_request, txt2img_request
+from modules.terms.errors import NotFound
 from modules.terms.request import GenerationRequest
 
 NOTHING_SAVED = {"save_samples": False, "save_grid": False, "return_grid": False}
@@ -52,6 +54,8 @@ def routes(studio: Studio) -> APIRouter:
             )
         )
         finished = raise_unless_done(await studio.jobs.wait_async(job.id))
+        if not body.override_settings_restore_afterwards:
+            await asyncio.to_thread(keep_overrides, studio, request.settings)
         return await asyncio.to_thread(generation_answer, finished, body, studio.version)
 
     @router.post("/txt2img")
@@ -73,3 +77,15 @@ def routes(studio: Studio) -> APIRouter:
         return PngInfoAnswer(info=text, items=dict(found.items), parameters=parsed)
 
     return router
+
+
+def keep_overrides(studio: Studio, overrides: Mapping[str, Any]) -> None:
+    """Makes the settings of one request those of all, but for those that requests cannot change.
+
+    A checkpoint that is not here is passed over, as it was for the picture. Raises: Refused for locked settings.
+    """
+    kept = dict(overrides)
+    with contextlib.suppress(KeyError, NotFound):
+        studio.library.find(kept.pop("sd_model_checkpoint"))
+        kept["sd_model_checkpoint"] = overrides["sd_model_checkpoint"]
+    studio.set_options(kept, from_api=True)

@@ -1,4 +1,4 @@
-"""Names and passwords: Basic, Bearer, and a cookie for the WebSockets of a browser that has logged in."""
+"""Names and passwords, tokens, and a cookie for the WebSockets of a browser that has logged in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
@@ -15,22 +15,29 @@ from starlette.datastructures import Headers
 from modules.studio.flag_table import Flags
 
 SESSION = "atelier-session"
+# Whose jobs those of a program with a token are.
+TOKEN_USER = "token"
 
 
 class Logins:
     """Who may use the API and who the page. Without logins for either, everybody may."""
 
-    def __init__(self, api: Mapping[str, str], page: Mapping[str, str]) -> None:
-        """api: logins for the API alone; page: logins for the page, which open the API too."""
+    def __init__(
+        self, api: Mapping[str, str], page: Mapping[str, str], tokens: Sequence[str] = (), *, one_door: bool = False
+    ) -> None:
+        """api: logins for the API alone; page: logins for the page, which open the API too; tokens: for programs, they
+        open everything. one_door: there is no page, so whatever is asked for is the API."""
+        page = {**page, **api} if one_door else page
         self._page = dict(page)
         self._api = {**page, **api}
-        self._needs_login = {True: bool(api or page), False: bool(page)}
+        self._tokens = tuple(tokens)
+        self._needs_login = {True: bool(api or page or tokens), False: bool(page or (one_door and tokens))}
         self._key = secrets.token_bytes(32)
 
     @classmethod
     def from_flags(cls, flags: Flags) -> Logins:
         """Raises: ValueError for what is not name:password, OSError for the file of logins."""
-        return cls(flags.api_logins, flags.page_logins)
+        return cls(flags.api_logins, flags.page_logins, flags.api_tokens, one_door=flags.nowebui)
 
     def user(self, headers: Headers, *, api: bool) -> str | None:
         """The name of who asks, "" if no login is needed, None if the one given is wrong or missing."""
@@ -49,7 +56,8 @@ class Logins:
     def _by_header(self, header: str, logins: Mapping[str, str]) -> str | None:
         scheme, _, given = header.partition(" ")
         if scheme.lower() == "bearer":
-            return self._matching([(name, password) for name, password in logins.items()], given.strip())
+            tokens = [(TOKEN_USER, token) for token in self._tokens]
+            return self._matching([*logins.items(), *tokens], given.strip())
         if scheme.lower() != "basic":
             return None
         try:

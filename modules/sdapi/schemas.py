@@ -67,7 +67,9 @@ class GenerationBody(Body):
     s_tmin: float | None = None
     s_noise: float | None = None
     override_settings: dict[str, Any] | None = Field(None, description="Settings that hold for this request alone.")
-    override_settings_restore_afterwards: bool = Field(True, description="Accepted; overrides never outlive a request.")
+    override_settings_restore_afterwards: bool = Field(
+        True, description="false: once the pictures are done, override_settings hold for everybody, for good."
+    )
     refiner_checkpoint: str | None = None
     refiner_switch_at: float | None = None
     disable_extra_networks: bool = False

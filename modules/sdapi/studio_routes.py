@@ -21,7 +21,7 @@ from modules.sdapi.needs import Studio
 from modules.sdapi.schemas import Body
 from modules.terms.errors import BadRequest, NotFound
 
-SECRET_FLAGS = frozenset({"api_auth", "gradio_auth", "gradio_auth_path", "ngrok", "tls_keyfile"})
+SECRET_FLAGS = frozenset({"api_auth", "api_token", "gradio_auth", "gradio_auth_path", "ngrok", "tls_keyfile"})
 PACKAGES = (
     "torch",
     "torchvision",

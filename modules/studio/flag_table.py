@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from modules.studio.model_folders import ModelFolders
 
+SHORTEST_TOKEN = 16
 APP_ROOT = Path(__file__).resolve().parents[2]
 
 Base = Literal["app", "data", "models"]
@@ -110,15 +111,16 @@ class Flags:
     gradio_auth: str | None = value(None, "logins for the page, name:password, comma separated")
     gradio_auth_path: Path | None = value(None, "file with logins for the page, name:password, comma or line separated")
     api_auth: str | None = value(None, "logins for the API, name:password, comma separated")
+    api_token: str | None = value(
+        None, "tokens for programs that use the API (Authorization: Bearer), comma separated; also ATELIER_API_TOKEN"
+    )
     cors_allow_origins: str | None = value(None, "web origins that may call the API, comma separated")
     cors_allow_origins_regex: str | None = value(None, "the same, as a regular expression")
     tls_keyfile: Path | None = value(None, "private key for TLS")
     tls_certfile: Path | None = value(None, "certificate for TLS")
     disable_tls_verify: bool = switch("accept self-signed certificates", pending=True)
     subpath: str | None = value(None, "path under which a proxy serves the studio")
-    gradio_allowed_path: tuple[str, ...] = value(
-        (), "one more folder whose files the page may show (repeatable)", pending=True
-    )
+    gradio_allowed_path: tuple[str, ...] = value((), "one more folder whose pictures the page may show (repeatable)")
     enable_insecure_extension_access: bool = switch("allow installing extensions while other machines reach the page")
     timeout_keep_alive: int = value(30, "seconds an idle connection stays open")
 
@@ -332,6 +334,15 @@ class Flags:
     def api_logins(self) -> dict[str, str]:
         """Name -> password for the API; without its own the page's, so that no door stays open."""
         return logins(self.api_auth or "") or self.page_logins
+
+    @property
+    def api_tokens(self) -> tuple[str, ...]:
+        """Raises: ValueError for one that is short enough to be guessed."""
+        tokens = tuple(part.strip() for part in (self.api_token or "").split(",") if part.strip())
+        for token in tokens:
+            if len(token) < SHORTEST_TOKEN:
+                raise ValueError(f"A token of {len(token)} characters can be guessed: give at least {SHORTEST_TOKEN}.")
+        return tokens
 
 
 def logins(text: str) -> dict[str, str]:

@@ -180,11 +180,7 @@ def test_infotext_fills_what_is_not_given(server: Server) -> None:
 
 
 def test_overrides_do_not_leak(server: Server) -> None:
-    body = {
-        **QUICK,
-        "override_settings": {"CLIP_stop_at_last_layers": 3},
-        "override_settings_restore_afterwards": False,
-    }
+    body = {**QUICK, "override_settings": {"CLIP_stop_at_last_layers": 3}}
     assert json.loads(server.client.post("/sdapi/v1/txt2img", json=body).json()["info"])["clip_skip"] == 3
     assert json.loads(server.client.post("/sdapi/v1/txt2img", json=QUICK).json()["info"])["clip_skip"] == 1
     assert server.client.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"] == 1
@@ -312,3 +308,18 @@ def test_png_info_reads_what_other_programs_wrote(client: httpx.Client) -> None:
     assert found["info"].startswith("a cat\nNegative prompt: blurry\nSteps: 28, Sampler: Euler")
     assert found["parameters"]["Seed"] == "7"
     assert found["items"]["Software"] == "NovelAI"
+
+
+def test_overrides_hold_for_good_only_if_asked(client: httpx.Client) -> None:
+    def settings() -> tuple[object, ...]:
+        options = client.get("/sdapi/v1/options").json()
+        return tuple(options[key] for key in ("jpeg_quality", "api_forbid_local_requests", "sd_model_checkpoint"))
+
+    before = settings()
+    changes = {"jpeg_quality": 71, "api_forbid_local_requests": False, "sd_model_checkpoint": "not here"}
+    assert client.post("/sdapi/v1/txt2img", json={**QUICK, "override_settings": changes}).status_code == 200
+    assert settings() == before
+    lasting = {**QUICK, "override_settings": changes, "override_settings_restore_afterwards": False}
+    assert client.post("/sdapi/v1/txt2img", json=lasting).status_code == 200
+    assert settings() == (71, *before[1:])
+    client.post("/sdapi/v1/options", json={"jpeg_quality": before[0]})

@@ -286,3 +286,35 @@ def test_paths_do_not_lead_out(server: Server) -> None:
         connection.request("GET", path)
         assert connection.getresponse().status in (403, 404)
         connection.close()
+
+
+TOKEN = "a-long-token-of-some-program"
+
+
+def test_a_token_opens_the_api_and_nothing_else_does(served: Callable[..., Server]) -> None:
+    client = served(api_token=f"{TOKEN}, another-long-token-for-it").client
+    options = "/sdapi/v1/options"
+    assert client.get(options).status_code == 401
+    for token in (TOKEN, "another-long-token-for-it"):
+        assert client.get(options, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    for wrong in (TOKEN[:-1], TOKEN + "x", f"{TOKEN}, another-long-token-for-it", "token"):
+        assert client.get(options, headers={"Authorization": f"Bearer {wrong}"}).status_code == 401, wrong
+    assert client.get(options, headers=basic(f"token:{TOKEN}")).status_code == 401
+    shown = client.get("/sdapi/v1/cmd-flags", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    assert TOKEN not in shown
+
+
+def test_tokens_are_no_words_that_can_be_guessed() -> None:
+    with pytest.raises(ValueError, match="can be guessed"):
+        Flags(api_token="secret").api_tokens  # noqa: B018
+
+
+@pytest.mark.parametrize("flags", [{"api_auth": "a:b"}, {"api_token": TOKEN}])
+def test_without_a_page_every_door_is_the_apis(served: Callable[..., Server], flags: dict[str, str]) -> None:
+    """--nowebui --listen --api-auth: the routes of the page's scripts must not be left open."""
+    client = served(nowebui=True, **flags).client
+    for path in ("/internal/sysinfo", "/internal/jobs", "/file=x.png", "/sd_extra_networks/metadata", "/openapi.json"):
+        assert client.get(path).status_code == 401, path
+    assert client.post("/internal/progress", json={}).status_code == 401
+    key = {"Authorization": f"Bearer {TOKEN}"} if "api_token" in flags else basic("a:b")
+    assert client.get("/internal/jobs", headers=key).status_code == 200
