@@ -34,15 +34,19 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
     covers = covers_of(prepared, drawn, session)
     faces = wants_faces(session)
     pictures = session.controls.finished(drawn.pictures) if session.controls else drawn.pictures
-    for place, (planned, picture) in enumerate(zip(batch.images, pictures, strict=True)):
+    images = batch.images
+    if len(pictures) != len(images):
+        images = tuple(session.hooks.images_for(batch, len(pictures), session))
+    for place, (planned, picture) in enumerate(zip(images, pictures, strict=True)):
 
         def add(image: Image.Image, kind: ImageKind = "sample", suffix: str = "", complete: bool = True) -> None:
             text = infotext(session, planned, model, place)  # noqa: B023 - called in this turn of the loop
             complete = complete and drawn.complete
             session.images.append(generated(image, planned, text, kind, suffix, complete))  # noqa: B023
 
-        cover = covers[place] if covers else None
-        if drawn.before:
+        # A script may have added pictures that nothing else belongs to.
+        cover = covers[place] if place < len(covers or ()) else None
+        if place < len(drawn.before):
             add(drawn.before[place], "before", BEFORE_HIRES)
         repaired = with_faces(picture, session.drawn(batch), session) if faces else None
         if repaired is not None:
@@ -52,7 +56,7 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
         out = Picture(picture, place)
         session.hooks.picture(out, batch, session)
         picture = out.image
-        if prepared is not None and prepared.targets:
+        if prepared is not None and place < len(prepared.targets):
             if session.settings["save_images_before_color_correction"]:
                 add(laid_back(picture, cover), "before", BEFORE_COLOURS)
             picture = matched_colours(picture, prepared.targets[place])
