@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -95,6 +95,11 @@ class Denoised:
     recorded: dict[str, Any] = field(default_factory=dict)
 
 
+Blended = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
+"""`blended(kept, painted, mixed, level)` -> what stands in place of `mixed`, each (B, C, H, W); level: (B,), or None
+after the last step."""
+
+
 def nothing(sampling: Sampling, walk: Pass, start: Start) -> None:
     """Nobody wants to know what a pass samples with."""
 
@@ -102,11 +107,17 @@ def nothing(sampling: Sampling, walk: Pass, start: Start) -> None:
 @dataclass(frozen=True)
 class Onlooker:
     """Who looks on while a pass is drawn. moments: at every network call. sampling: before the first. preview: what
-    shows latents to a person; None: a linear map."""
+    shows latents to a person; None: a linear map.
+
+    extra_noise: `(noise, source, noised)` -> the unit noise that is put on a noised source besides; blended: what
+    stands where a mask mixes, see `Blended`. None: nobody wants to change it.
+    """
 
     moments: Moments | None = None
     sampling: Callable[[Sampling, Pass, Start], None] = nothing
     preview: Preview | None = None
+    extra_noise: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    blended: Blended | None = None
 
 
 @dataclass
@@ -208,19 +219,25 @@ def denoise(
     if windows is not None:
         windows.on_window = follower.again
     unit = noise.first()
-    sampling = Sampling(_begin(route, unit, start, settings, recorded), unit, texts)
+    sampling = Sampling(unit if start.latents is None else start.latents, unit, texts)
     onlooker.sampling(sampling, walk, start)
     texts = sampling.texts
+    if start.latents is None:
+        x = _begin(route, sampling.x, start, settings, recorded)
+    else:
+        start = replace(start, latents=sampling.x)
+        x = _begin(route, sampling.noise, start, settings, recorded, onlooker.extra_noise)
     guide = Guide(request, settings, route, steering, windows, onlooker.moments)
     first = guide.guided(bundle, texts, start.extra)
     guided = first if handover is None else guide.relayed(first, handover)
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
-        denoiser = Inpainted(guided, start.latents, start.paint, walk.sampler.timestep_family, start.blend)
+        blend = watched_blend(start.blend, start.paint, onlooker.blended)
+        denoiser = Inpainted(guided, start.latents, start.paint, walk.sampler.timestep_family, blend)
     stopped: Stopped | None = None
     try:
         shared_path = settings["no_dpmpp_sde_batch_determinism"]
-        latents = sample(route, denoiser, sampling.x, noise, options, on_step=follower, shared_path=shared_path)
+        latents = sample(route, denoiser, x, noise, options, on_step=follower, shared_path=shared_path)
     except Cancelled:
         raise
     except Stopped as stop:
@@ -228,7 +245,8 @@ def denoise(
             raise
         latents, stopped = follower.last, stop
     if start.latents is not None and start.paint is not None and start.blend is None:
-        latents = latents * start.paint + start.latents * (1 - start.paint)
+        mixed = latents * start.paint + start.latents * (1 - start.paint)
+        latents = mixed if onlooker.blended is None else onlooker.blended(start.latents, latents, mixed, None)
     if bool(latents.isnan().any()):
         raise BrokenResult(
             "The network returned NaN, so there is no picture. Try --no-half, another sampler, fewer LoRAs or a lower "
@@ -238,13 +256,36 @@ def denoise(
     return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
 
 
-def _begin(route: Route, unit: Tensor, start: Start, settings: Settings, recorded: dict[str, object]) -> Tensor:
+def watched_blend(blend: Blend | None, paint: Tensor, blended: Blended | None) -> Blend | None:
+    """`blend`, None meaning by the mask `paint`, with what an onlooker makes of each result."""
+    if blended is None:
+        return blend
+
+    def watched(kept: Tensor, painted: Tensor, level: Tensor) -> Tensor:
+        mixed = painted * paint + kept * (1 - paint) if blend is None else blend(kept, painted, level)
+        return blended(kept, painted, mixed, level)
+
+    return watched
+
+
+def _begin(
+    route: Route,
+    unit: Tensor,
+    start: Start,
+    settings: Settings,
+    recorded: dict[str, object],
+    more_noise: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+) -> Tensor:
     """The latents that the walk begins with, from unit noise."""
     if start.latents is not None:
         extra_noise = settings["img2img_extra_noise"]
         if extra_noise > 0:
             recorded["Extra noise"] = extra_noise
-        return route.begin(unit * start.noise_multiplier, start.latents, extra_noise=extra_noise)
+        unit = unit * start.noise_multiplier
+        if more_noise is None or not extra_noise:
+            return route.begin(unit, start.latents, extra_noise=extra_noise)
+        noised = route.begin(unit, start.latents)
+        return noised + more_noise(unit, start.latents, noised) * extra_noise
     sgm_noise = settings["sgm_noise_multiplier"]
     if sgm_noise and not route.sampler.timestep_family:
         recorded["SGM noise multiplier"] = True

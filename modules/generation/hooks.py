@@ -6,7 +6,7 @@ those of `Picture` once per picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from modules.prompt.networks import NetworkTag
 
 if TYPE_CHECKING:
     from modules.diffusion.moments import Moments
-    from modules.generation.denoise import Pass, Start
-    from modules.generation.plan import Batch, Plan
+    from modules.generation.denoise import Blended, Pass, Start
+    from modules.generation.plan import Batch, Plan, PlannedImage
     from modules.generation.session import Session
     from modules.generation.texts import Texts
     from modules.settings.store import Settings
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Sampling:
     """What a pass is about to sample with; fields may be replaced.
 
-    x: (B, C, h, w), what the walk begins with; in the first pass from noise, it is the unit noise times its level.
-    noise: (B, C, h, w), the unit noise.
+    noise: (B, C, h, w), the unit noise. x: (B, C, h, w), the clean latents that the pass draws over; the noise itself
+    in a pass from noise.
     """
 
     x: Tensor
@@ -81,13 +81,26 @@ class Hooks:
     def sampling(self, sampling: Sampling, walk: Pass, start: Start, session: Session) -> None:
         """A pass is about to sample."""
 
+    def extra_noise(self, session: Session) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+        """Who wants to change the noise put on a source besides, see `Onlooker`; None: nobody."""
+        return None
+
+    def blended(self, walk: Pass, start: Start, session: Session) -> Blended | None:
+        """Who wants to change what a mask mixes; None: nobody."""
+        return None
+
     def sampled(self, latents: Tensor, batch: Batch, session: Session) -> Tensor:
         """The last pass of a batch has been sampled. Returns the latents (B, C, h, w) that are to be decoded."""
         return latents
 
     def decoded(self, pictures: list[Image.Image], batch: Batch, session: Session) -> list[Image.Image]:
-        """A batch is decoded. Returns the pictures that are to be finished; as many as the batch has images."""
+        """A batch is decoded. Returns the pictures that are to be finished; if they are not as many as the batch has
+        images, `images_for` says what they are."""
         return pictures
+
+    def images_for(self, batch: Batch, count: int, session: Session) -> Sequence[PlannedImage]:
+        """What each of `count` pictures is described by."""
+        return batch.images[:count]
 
     def picture(self, picture: Picture, batch: Batch, session: Session) -> None:
         """Faces are repaired; colours are not matched and nothing covers the picture yet."""

@@ -20,7 +20,7 @@ from modules.generation.denoise import Denoised, Onlooker, Pass, Start, denoise,
 from modules.generation.describe import token_merging_ratio
 from modules.generation.facts import completed
 from modules.generation.guide import Handover
-from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of
+from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of, work_of
 from modules.generation.networks import PassNetworks
 from modules.generation.plan import Batch
 from modules.generation.preview import previewer
@@ -196,7 +196,8 @@ def hires_bundle(session: Session, hires: Hires) -> Iterator[ModelBundle]:
     library = session.tools.models.library
     info = library.hashed(library.find(hires.checkpoint))
     session.extra["Hires checkpoint"] = info.short_title
-    with session.tools.models.borrow(info.title, **loan(session.settings)) as bundle:
+    work = work_of(session.request)
+    with session.tools.models.borrow(info.title, **loan(session.settings), work=work) as bundle:
         yield bundle
 
 
@@ -221,6 +222,8 @@ def walked(
             session.hooks.moments(walk, session),
             partial(session.hooks.sampling, session=session),
             previewer(settings, session.tools.approximations, bundle, session.note),
+            session.hooks.extra_noise(session),
+            session.hooks.blended(walk, start, session),
         )
         done = denoise(walk, bundle, texts, noise, request, settings, watch, start, handover, steering, onlooker)
     session.stopped = session.stopped or done.stopped
