@@ -69,8 +69,10 @@ def prompt_row(tab: str, fields: Fields, listing: Listing) -> PromptRow:
                 styles = param_field(
                     fields, GenerationRequest, "styles", listing, elem_id=f"{tab}_styles", show_label=True, scale=1
                 )
+                edit_styles = tool_button("page.edit_styles", elem_id=f"{tab}_styles_edit_button", icon="brush")
             count_tokens = gr.Button("", elem_id=f"{tab}_token_button", visible="hidden")
-    clear.click(fn=None, js=script("clearPrompts"), outputs=[prompt, negative], **private())
+    edit_styles.click(fn=None, js=script("editStyles", tab), **private())
+    clear.click(fn=None, js=script("clearPrompts", tab), outputs=[prompt, negative], **private())
     return PromptRow(
         prompt=prompt,
         negative=negative,

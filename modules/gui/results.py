@@ -162,12 +162,14 @@ def _bind_prompts(studio: Studio, tab: Tab, top: PromptRow) -> None:
         **private(),
     )
     top.count_tokens.click(
-        lambda prompt, negative, steps: counters_html(prompt, negative, steps, studio.settings),
-        [*boxes, tab.fields.components["steps"]],
+        lambda prompt, negative, steps, chosen: counters_html(
+            prompt, negative, steps, studio.settings, studio.styles, chosen or ()
+        ),
+        [*boxes, tab.fields.components["steps"], top.styles],
         list(top.counters),
         **private(trigger_mode="always_last"),
     )
-    gr.on(changes(boxes), fn=None, js=script("countTokens", tab.name), **private())
+    gr.on(changes([*boxes, top.styles]), fn=None, js=script("countTokens", tab.name), **private())
 
 
 def _bind_saving(studio: Studio, name: str, results: Results) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modules.conditioning.tokenizer import count_tokens
 
 if TYPE_CHECKING:
+    from modules.prompt.styles import StyleBook
     from modules.settings.store import Settings
 
 
 def counters_html(
-    prompt: str | None, negative_prompt: str | None, steps: float | None, settings: Settings
+    prompt: str | None,
+    negative_prompt: str | None,
+    steps: float | None,
+    settings: Settings,
+    styles: StyleBook | None = None,
+    chosen: Sequence[str] = (),
 ) -> tuple[str, str]:
-    """Both counters as HTML, "12/75", marked where brackets do not close."""
+    """Both counters as HTML, "12/75", marked where brackets do not close. What the styles `chosen` add counts as well,
+    unless the settings say otherwise."""
+    if styles is not None and chosen and settings["include_styles_into_token_counters"]:
+        prompt, negative_prompt = styles.apply(prompt or "", negative_prompt or "", chosen)
     return _counter(prompt, steps, settings, positive=True), _counter(negative_prompt, steps, settings, positive=False)
 
 

@@ -46,6 +46,7 @@ from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
+from modules.terms.errors import Refused
 
 
 class Studio:
@@ -96,6 +97,7 @@ class Studio:
 
     def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
         """Calls `heard` with the keys whenever settings have changed."""
+        self._changing_styles = threading.Lock()
         self._settings_file.listen(heard)
 
     def _lists_hidden(self) -> bool:
@@ -159,6 +161,16 @@ class Studio:
 
     def caption(self, image: Image, model: str) -> str:
         """Words for `image` by the interrogation model of that name. Raises: NotFound, UnknownFile."""
+    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None:
+        """Writes what `change` makes of the styles as their files are now. Raises: Refused where that is impossible."""
+        with self._changing_styles:
+            self.reload_styles()
+            self.styles = change(self.styles)
+            try:
+                self.styles.save()
+            except OSError as error:
+                raise Refused(f"The styles cannot be written: {error}. Check who may write there.") from error
+
         return self.engine.tools(self.settings).captioners[model].caption(image)
 
     def unload(self) -> None:

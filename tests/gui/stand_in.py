@@ -19,12 +19,16 @@ from modules.generation.resources import LocalResources
 from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
+from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
+from modules.studio.extensions.folder import Extensions
 from modules.studio.flags import parse_flags
+from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job, Outcome, SavedFile
 from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs as RealOutputs
+from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.extras import ExtrasRequest
@@ -76,13 +80,18 @@ class StandIn:
         self.models = self.folder / "models"
         self.models.mkdir(parents=True)
         self.library = Library([self.models], hashing=False)
-        self.resources = LocalResources(self.library, NetworkLibrary([]), NetworkLibrary([]))
+        self.loras = NetworkLibrary(self.flags.lora_folders)
+        self.hypernetworks = NetworkLibrary(self.flags.hypernetwork_folders, endings=(".pt",))
+        self.cards = Cards(self)
+        self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
         self.hashes = HashCache()
+        self.extensions = Extensions(self.flags, SettingsFile(self.flags))
         self.uploads = Uploads(self.folder / "uploads", self.flags)
         self.keys = keys_of(self.flags)
         self.downloads = downloads_of(self, self.keys, allowed)
         self.outputs = Outputs(self.folder / "outputs")
         self.outputs.root.mkdir(parents=True)
+        self.gallery = Gallery(self.folder, self.flags.cache_dir, self.outputs.folders)
         self.styles = StyleBook(
             (Style("Woodcut", "woodcut of {prompt}", "photo"), Style("Watercolour", "watercolour", ""))
         )
@@ -111,6 +120,10 @@ class StandIn:
 
     def caption(self, image: Image.Image, model: str) -> str:
         return f"{model} of {image.width}x{image.height}"
+
+    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None:
+        self.styles = change(self.styles)
+        self.lists["styles"] = [style.name for style in self.styles.styles]
 
     def details(self, name: str) -> list[dict[str, Any]]:
         return []

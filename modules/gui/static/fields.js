@@ -6,7 +6,6 @@ const COUNT_AFTER = 250;
 const counting = {};
 
 export const handlers = {
-    clearPrompts: () => ["", ""],
     swapSize: (width, height) => [height, width],
     pickSize: (size) => [...(size.match(/\d+/g) ?? []).map(Number), null],
     randomSeed: () => -1,

@@ -9,6 +9,7 @@ import * as img2img from "./img2img.js";
 import { follower, stopping } from "./jobs.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
+import * as prompt from "./prompt.js";
 import { watchOptions } from "./options.js";
 import * as results from "./results.js";
 import * as send from "./send.js";
@@ -21,6 +22,7 @@ const TABS = ["txt2img", "img2img", "extras"];
 
 const handlers = {
     ...controlHandlers,
+    ...prompt.handlers,
     ...fields.handlers,
     ...drafts.handlers,
     ...img2img.handlers,
@@ -91,6 +93,7 @@ whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchNotices();
     watchOptions();
+    prompt.watchPrompts();
     watchPaste();
     fields.watchFields();
 });

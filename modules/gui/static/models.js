@@ -47,7 +47,8 @@ export function button(text, work, tell, properties = {}) {
     return made;
 }
 
-async function base64(blob) {
+/** The bytes of `blob` as JSON can carry them. */
+export async function base64(blob) {
     const url = await new Promise((resolve, reject) => {
         const reader = new FileReader();
         reader.onload = () => resolve(reader.result);
@@ -169,17 +170,22 @@ class Inspector {
         return line;
     }
 
-    async upload(file, tell) {
-        const { id } = await post("models/uploads", { name: file.name, size: file.size });
-        try {
-            for (let offset = 0; offset < file.size; offset += PIECE) {
-                tell(t("models_uploading", { percent: Math.floor((100 * offset) / file.size) }));
-                await post(`models/uploads/${id}`, { offset, data: await base64(file.slice(offset, offset + PIECE)) });
-            }
-            return await post(`models/uploads/${id}/finish`);
-        } catch (error) {
-            await post(`models/uploads/${id}/drop`).catch(() => null);
-            throw error;
+    upload(file, tell) {
+        return uploadModel(file, tell);
+    }
+}
+
+/** Sends a model file in pieces; the server puts it where it belongs. `tell` hears how far it is. */
+export async function uploadModel(file, tell) {
+    const { id } = await post("models/uploads", { name: file.name, size: file.size });
+    try {
+        for (let offset = 0; offset < file.size; offset += PIECE) {
+            tell(t("models_uploading", { percent: Math.floor((100 * offset) / file.size) }));
+            await post(`models/uploads/${id}`, { offset, data: await base64(file.slice(offset, offset + PIECE)) });
         }
+        return await post(`models/uploads/${id}/finish`);
+    } catch (error) {
+        await post(`models/uploads/${id}/drop`).catch(() => null);
+        throw error;
     }
 }
