@@ -69,7 +69,7 @@ def _network(state: Mapping[str, Tensor], said: Mapping[Any, Any]) -> nn.Module:
     linear = [place for place in places if state[f"linear.{place}.weight"].ndim == 2]
     if not linear:
         raise ValueError("it has no layers")
-    activation = _activation(said.get("activation_func"))
+    activation = activation_of(said.get("activation_func"))
     layers: list[nn.Module] = []
     for place in places:
         weight, bias = state[f"linear.{place}.weight"].float(), state[f"linear.{place}.bias"].float()
@@ -90,7 +90,7 @@ def _renumbered(old: re.Match[str]) -> str:
     return f"linear.{int(old[1]) - 1}.{old[2]}"
 
 
-def _activation(name: str | None) -> type[nn.Module] | None:
+def activation_of(name: str | None) -> type[nn.Module] | None:
     """The class of an activation by its name in any case; None for none. Raises: ValueError for an unknown one."""
     if name is None or name.lower() == "linear":
         return None

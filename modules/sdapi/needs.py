@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL.Image import Image
 
@@ -19,10 +20,14 @@ from modules.studio.flag_table import Flags
 from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
+from modules.studio.outputs import Outputs
 from modules.studio.uploads import Uploads
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from modules.networks.new_hypernetwork import Shape
 
 
 class Studio(Protocol):
@@ -65,6 +70,9 @@ class Studio(Protocol):
     def gallery(self) -> Gallery: ...
 
     @property
+    def outputs(self) -> Outputs: ...
+
+    @property
     def jobs(self) -> Jobs: ...
 
     @property
@@ -91,6 +99,10 @@ class Studio(Protocol):
     def memory(self) -> dict[str, Any]: ...
 
     def caption(self, image: Image, model: str) -> str: ...
+
+    def create_embedding(self, name: str, vectors: int, words: str, *, overwrite: bool = False) -> Path: ...
+
+    def create_hypernetwork(self, name: str, shape: Shape, *, overwrite: bool = False) -> Path: ...
 
     def unload(self) -> None: ...
 

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modules.sdapi.file_door import may_leave, path_asked_for
 from modules.sdapi.logins import SESSION, Logins
 from modules.sdapi.origins import Origins
 from modules.studio.flag_table import Flags
@@ -25,7 +26,9 @@ log = logging.getLogger("atelier.api")
 MAX_BODY = 256 << 20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_PATHS = ("/sdapi/", "/controlnet/", "/docs", "/redoc", "/openapi.json", "/api/")
-JSON_ONLY = ("/sdapi/", "/controlnet/", "/internal/")
+JSON_ONLY = ("/sdapi/", "/controlnet/", "/internal/", "/api/")
+# Pictures come as files there. Cross-site forms are kept out by their Origin.
+MULTIPART = frozenset({"/api/v2/uploads"})
 # Gradio runs inline scripts and builds functions from text; nothing needs another host.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -70,6 +73,7 @@ class Guard:
         self._origins = Origins.from_flags(flags)
         self._logins = Logins.from_flags(flags)
         self._max_body = max_body
+        self._data_dir = flags.data_dir
         self._log_requests = flags.api_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +106,9 @@ class Guard:
             raise Refusal(403, "A page of another site may not use this studio. See --cors-allow-origins.")
         if method != "OPTIONS":
             self._check_login(scope, path, headers)
+        named = path_asked_for(path)
+        if named is not None and not may_leave(named, self._data_dir):
+            raise Refusal(403, "Of the studio's own folder only pictures are shown.")
         if socket or method in SAFE_METHODS:
             return
         length = headers.get("content-length", "0")
@@ -112,7 +119,7 @@ class Guard:
         if path.startswith(JSON_ONLY) and (int(length) or "transfer-encoding" in headers):
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             # A form or text/plain needs no permission to be sent across sites; JSON does.
-            if kind != "application/json":
+            if kind != "application/json" and not (kind == "multipart/form-data" and path in MULTIPART):
                 raise Refusal(415, f"Send application/json, not {kind or 'a body of unknown kind'}.")
 
     def _check_login(self, scope: Scope, path: str, headers: Headers) -> None:

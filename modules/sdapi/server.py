@@ -15,10 +15,12 @@ from starlette.types import ASGIApp
 
 from modules.sdapi import (
     control_routes,
+    create_routes,
     detail_units,
     download_routes,
     event_routes,
     extras_routes,
+    file_routes,
     gallery_routes,
     generation_routes,
     job_routes,
@@ -58,6 +60,8 @@ def make_app(studio: Studio) -> FastAPI:
         control_routes,
         detail_units,
         extras_routes,
+        create_routes,
+        file_routes,
         progress_routes,
         gallery_routes,
         event_routes,

@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Image
 
@@ -21,7 +21,7 @@ from modules.networks.library import NetworkLibrary
 from modules.prompt.styles import StyleBook
 from modules.settings.setting import Setting
 from modules.settings.store import Settings
-from modules.studio import listings
+from modules.studio import listings, new_networks
 from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
@@ -47,6 +47,9 @@ from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 from modules.terms.errors import Refused
+
+if TYPE_CHECKING:
+    from modules.networks.new_hypernetwork import Shape
 
 
 class Studio:
@@ -172,6 +175,14 @@ class Studio:
                 raise Refused(f"The styles cannot be written: {error}. Check who may write there.") from error
 
         return self.engine.tools(self.settings).captioners[model].caption(image)
+
+    def create_embedding(self, name: str, vectors: int, words: str, *, overwrite: bool = False) -> Path:
+        """An embedding that begins as `words`, in its folder. Raises: BadRequest; as `Models.borrow`."""
+        return new_networks.create_embedding(self, name, vectors, words, overwrite=overwrite)
+
+    def create_hypernetwork(self, name: str, shape: Shape, *, overwrite: bool = False) -> Path:
+        """A hypernetwork of that shape, in its folder. Raises: BadRequest."""
+        return new_networks.create_hypernetwork(self, name, shape, overwrite=overwrite)
 
     def unload(self) -> None:
         """Drops every model from memory, once the job that uses one has ended."""

@@ -33,6 +33,7 @@ from modules.studio.flag_table import Flags
 from modules.studio.gallery.gallery import Gallery
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
 from modules.studio.network_lists import hypernetworks_of, loras_of
+from modules.studio.outputs import Outputs
 from modules.studio.record import record_of
 from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
@@ -67,6 +68,7 @@ class QueueStudio:
         self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
         self.control_files = ControlLibrary(flags.control_folders)
         self.upscaler_files = UpscalerFiles(flags.upscaler_folders)
+        self.outputs = Outputs(flags.data_dir, unsaved=flags.data_dir / "jobs" / "kept")
         self.draw_step: Callable[[Job, int], None] = lambda job, step: None
         self.stopped: list[bool] = []
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)

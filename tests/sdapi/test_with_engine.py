@@ -27,7 +27,8 @@ SMALL = {"prompt": "a red circle", "steps": 3, "width": 64, "height": 64, "seed"
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if not (root / BUILT_IN).is_file():
         pytest.skip(f"{BUILT_IN} is not here")
-    studio = Studio(Flags(data_dir=tmp_path_factory.mktemp("studio"), models_dir=root / "models"))
+    data = tmp_path_factory.mktemp("studio")
+    studio = Studio(Flags(data_dir=data, models_dir=root / "models", hypernetwork_dir=data / "hypernetworks"))
     studio.start()
     with serving_studio(studio) as server:
         server.client.timeout = 120
@@ -116,3 +117,39 @@ def test_a_picture_that_is_sent_stands_for_the_first_pass(server: Server) -> Non
     assert drawn(onto)[0].tobytes() == drawn(through)[0].tobytes()
     assert json.loads(onto["info"])["infotexts"] == json.loads(through["info"])["infotexts"]
     assert onto["parameters"]["firstpass_image"] is None
+
+
+def test_a_new_embedding_begins_as_its_words(server: Server) -> None:
+    asked = {"name": "my/cat", "num_vectors_per_token": 2, "init_text": "cat"}
+    answer = server.client.post("/sdapi/v1/create/embedding", json=asked)
+    assert answer.json()["info"].endswith("mycat.pt"), "a name is no path"
+    row = server.client.get("/sdapi/v1/embeddings").json()["loaded"]["mycat"]
+    assert (row["vectors"], row["step"]) == (2, 0)
+    as_words = server.client.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "cat cat"}).json()
+    as_name = server.client.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "mycat"}).json()
+    assert drawn(as_name)[0].tobytes() == drawn(as_words)[0].tobytes()
+    again = server.client.post("/sdapi/v1/create/embedding", json=asked)
+    assert (again.status_code, "already" in again.json()["detail"]) == (422, True)
+    assert server.client.post("/sdapi/v1/create/embedding", json={**asked, "overwrite_old": True}).status_code == 200
+    assert server.client.post("/sdapi/v1/create/embedding", json={**asked, "name": "../"}).status_code == 422
+
+
+def test_a_new_hypernetwork_is_listed_and_draws(server: Server) -> None:
+    asked = {"name": "young", "enable_sizes": [768], "activation_func": "relu", "add_layer_norm": True}
+    answer = server.client.post("/sdapi/v1/create/hypernetwork", json={**asked, "use_dropout": True})
+    assert answer.json()["info"].endswith("young.pt"), answer.text
+    assert [row["name"] for row in server.client.get("/sdapi/v1/hypernetworks").json()] == ["young"]
+    drew = server.client.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a cat <hypernet:young:1>"})
+    assert drew.status_code == 200
+    for wrong in (
+        {"layer_structure": "1, 2"},
+        {"activation_func": "rleu"},
+        {"enable_sizes": [5]},
+        {"weight_init": "x"},
+    ):
+        assert server.client.post("/sdapi/v1/create/hypernetwork", json={**asked, **wrong}).status_code == 422, wrong
+
+
+def test_training_says_that_it_is_not_here(server: Server) -> None:
+    answer = server.client.post("/sdapi/v1/train/embedding", json={"embedding_name": "x"})
+    assert (answer.status_code, "does not train yet" in answer.json()["detail"]) == (501, True)
