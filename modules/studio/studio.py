@@ -42,11 +42,11 @@ from modules.studio.picture_run import ScriptHost, run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
 from modules.studio.version import INFOTEXT_VERSION, VERSION
+from modules.terms.errors import Refused
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
-from modules.terms.errors import Refused
 
 if TYPE_CHECKING:
     from modules.networks.new_hypernetwork import Shape
@@ -87,6 +87,7 @@ class Studio:
         self.jobs = Jobs(flags.data_dir / "jobs", self._run)
         self.gallery = Gallery(flags.data_dir, flags.cache_dir, self.picture_folders, lambda: bool(self.jobs.active()))
         self._closing = threading.Event()
+        self._changing_styles = threading.Lock()
         self._stop: Callable[[], None] = lambda: None
 
     @property
@@ -100,7 +101,6 @@ class Studio:
 
     def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
         """Calls `heard` with the keys whenever settings have changed."""
-        self._changing_styles = threading.Lock()
         self._settings_file.listen(heard)
 
     def _lists_hidden(self) -> bool:
@@ -151,6 +151,16 @@ class Studio:
         files = [Path(name) for name in self.flags.styles_file] or [self.flags.data_dir / "styles.csv"]
         self.styles: StyleBook = StyleBook.load(files)
 
+    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None:
+        """Writes what `change` makes of the styles as their files are now. Raises: Refused where that is impossible."""
+        with self._changing_styles:
+            self.reload_styles()
+            self.styles = change(self.styles)
+            try:
+                self.styles.save()
+            except OSError as error:
+                raise Refused(f"The styles cannot be written: {error}. Check who may write there.") from error
+
     def picture_folders(self) -> tuple[Path, ...]:
         """Where the library of pictures looks: what we write to, and what the user named."""
         settings = self.settings
@@ -164,16 +174,6 @@ class Studio:
 
     def caption(self, image: Image, model: str) -> str:
         """Words for `image` by the interrogation model of that name. Raises: NotFound, UnknownFile."""
-    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None:
-        """Writes what `change` makes of the styles as their files are now. Raises: Refused where that is impossible."""
-        with self._changing_styles:
-            self.reload_styles()
-            self.styles = change(self.styles)
-            try:
-                self.styles.save()
-            except OSError as error:
-                raise Refused(f"The styles cannot be written: {error}. Check who may write there.") from error
-
         return self.engine.tools(self.settings).captioners[model].caption(image)
 
     def create_embedding(self, name: str, vectors: int, words: str, *, overwrite: bool = False) -> Path:
