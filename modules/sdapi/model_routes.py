@@ -15,7 +15,7 @@ from modules.checkpoints.inspect import FileReport, inspect_file
 from modules.sdapi.needs import Studio
 from modules.sdapi.permission import need_permission
 from modules.sdapi.schemas import Body
-from modules.studio.cards import Card
+from modules.studio.cards import Card, created
 from modules.studio.placing import folder_for, known_file, place
 from modules.terms.errors import BadRequest, NotFound
 
@@ -77,9 +77,13 @@ def _add_cards(router: APIRouter, studio: Studio) -> None:
         descending: bool = False,
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=0, le=1000)] = 100,
+        folder: str = "",
+        base: str = "",
     ) -> dict[str, Any]:
         """A page of the models of a kind ("checkpoints", "loras", "embeddings", "hypernetworks")."""
-        page = studio.cards.search(kind, search, order=order, descending=descending, offset=offset, limit=limit)
+        page = studio.cards.search(
+            kind, search, order=order, descending=descending, offset=offset, limit=limit, folder=folder, base=base
+        )
         return {"total": page.total, "cards": [card_json(studio, kind, card) for card in page.cards]}
 
     @router.get("/card/{kind}")
@@ -169,6 +173,8 @@ def card_json(studio: Studio, kind: str, card: Card) -> dict[str, Any]:
         "path": str(card.model.path),
         "place": card.model.place,
         "modified": card.model.modified,
+        "created": created(card.model.path),
+        "size": card.model.size,
         "base": card.model.base,
         "hash": card.model.hash,
         "preview": _preview_address(kind, card),
@@ -182,7 +188,9 @@ def card_json(studio: Studio, kind: str, card: Card) -> dict[str, Any]:
 def _preview_address(kind: str, card: Card) -> str | None:
     if card.preview is None:
         return None
-    return f"{PREFIX.lstrip('/')}/preview/{quote(kind)}?{urlencode({'name': card.model.name})}"
+    # With its time: a picture that was replaced has another address, so browsers may keep what they have.
+    asked = {"name": card.model.name, "at": int(card.preview.stat().st_mtime_ns // 1_000_000)}
+    return f"{PREFIX.lstrip('/')}/preview/{quote(kind)}?{urlencode(asked)}"
 
 
 def report_json(studio: Studio, report: FileReport) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from modules.sdapi import (
+    card_routes,
     control_routes,
     create_routes,
     detail_units,
@@ -68,6 +69,7 @@ def make_app(studio: Studio) -> FastAPI:
         queue_routes,
         job_routes,
         list_routes,
+        card_routes,
         model_routes,
         download_routes,
         prompt_routes,

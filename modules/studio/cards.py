@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,13 @@ from modules.checkpoints.library import CheckpointInfo, natural_key
 from modules.checkpoints.notes import description_of, preview_among, preview_of, write_notes
 from modules.checkpoints.sidecar import user_metadata
 from modules.conditioning.embeddings import EmbeddingLibrary
+from modules.imaging.files import open_image
+from modules.imaging.metadata import png_chunks, texts_in
+from modules.networks.files import read_metadata
 from modules.networks.folders import ModelFile
 from modules.networks.index import Said
 from modules.networks.library import NetworkInfo
+from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.registry import nearest
 
@@ -31,7 +36,8 @@ MOST = 1000
 
 @dataclass(frozen=True)
 class Model:
-    """One model of a list. `place`: its path below the folder that is searched. `words`: what a search looks at."""
+    """One model of a list. `place`: its path below the folder that is searched. `words`: what a search looks at.
+    `size`: of its file, in bytes."""
 
     name: str
     alias: str
@@ -42,7 +48,18 @@ class Model:
     base: str
     hash: str
     words: str
+    size: int = 0
     info: NetworkInfo | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def slashed(self) -> str:
+        """`place` with "/" whatever the system."""
+        return self.place.replace(os.sep, "/")
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is in a folder whose name begins with a dot."""
+        return self.slashed.startswith(".") or "/." in self.slashed
 
     def with_header(self) -> Model:
         """With what the header says, if it is a network whose header may not have been read."""
@@ -73,7 +90,11 @@ ORDERS: Mapping[str, Callable[[Model], Any]] = {
     "path": lambda model: natural_key(model.place),
     "name": lambda model: natural_key(model.name),
     "date_modified": lambda model: model.modified,
+    "date_created": lambda model: created(model.path),
+    "size": lambda model: model.size,
 }
+# A search shows what is hidden only if it has at least so many letters, as in A1111.
+SEARCHED = 4
 
 
 class Cards:
@@ -99,20 +120,53 @@ class Cards:
         descending: bool = False,
         offset: int = 0,
         limit: int = 100,
+        folder: str = "",
+        base: str = "",
     ) -> Page:
         """The cards whose path, alias, hash or base model contain every word of `text` (any case).
 
+        folder: only those below it, as `folders` names it. base: only those made for it, as `bases` names it.
         Raises: NotFound for an unknown kind, BadRequest for an unknown order or a page that cannot be.
         """
         if order not in ORDERS:
             raise BadRequest(f"Cards are not ordered by {order!r}. Known: {', '.join(ORDERS)}.")
         if offset < 0 or not 0 <= limit <= MOST:
             raise BadRequest(f"A page begins at 0 or later and has at most {MOST} cards.")
-        words = text.lower().split()
-        found = [model for model in self._in_order(kind, order) if all(word in model.words for word in words)]
+        words, below = text.lower().split(), f"{folder}/" if folder else ""
+        hidden = self._shows_hidden(text)
+        found = [
+            model
+            for model in self._in_order(kind, order)
+            if all(word in model.words for word in words)
+            and model.slashed.startswith(below)
+            and (not base or model.base == base)
+            and (hidden or not model.hidden)
+        ]
         if descending:
             found.reverse()
         return Page(len(found), tuple(_cards(found[offset : offset + limit])))
+
+    def folders(self, kind: str) -> tuple[str, ...]:
+        """The folders that have models, "people/old", each with those that it is in. Raises: NotFound."""
+        found: set[str] = set()
+        dots = self._studio.settings["extra_networks_show_hidden_directories"]
+        for model in self._models(kind):
+            if "/" in model.slashed and (dots or not model.hidden):
+                parts = model.slashed.split("/")[:-1]
+                found.update("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+        return tuple(sorted(found, key=natural_key))
+
+    def bases(self, kind: str) -> Mapping[str, int]:
+        """What the models say that they are made for -> how many do, the most frequent first. Raises: NotFound."""
+        return dict(Counter(model.base for model in self._models(kind) if model.base).most_common())
+
+    def metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        """What the file of a model says of itself; empty if nothing, or it is no safetensors. Raises: NotFound."""
+        return read_metadata(self._model(kind, name).path)
+
+    def _shows_hidden(self, text: str) -> bool:
+        wanted = self._studio.settings["extra_networks_hidden_models"]
+        return wanted == "Always" or (wanted == "When searched" and len(text.strip()) >= SEARCHED)
 
     def card(self, kind: str, name: str) -> Card:
         """The card of one model by its name. Raises: NotFound naming the nearest."""
@@ -135,6 +189,21 @@ class Cards:
         models = self._models("loras")
         alone = sum(model.alias in (other.alias, other.name) for other in models) == 1
         return model.alias if self._studio.loras.headers_read and alone else model.name
+
+    def set_preview(self, kind: str, name: str, data: bytes) -> Card:
+        """Makes a picture the preview of a model: `<stem>.png`, which comes before all others, with its text.
+
+        Raises: NotFound; BadRequest if it is no picture.
+        """
+        path = self._model(kind, name).path.with_suffix(".png")
+        image = open_image(data)
+        with self._lock, replacing(path) as draft:
+            if image.format == "PNG":
+                draft.write_bytes(data)
+            else:
+                texts = png_chunks(texts_in(image))
+                image.convert("RGB").save(draft, "PNG", pnginfo=texts)
+        return self.card(kind, name)
 
     def preview(self, kind: str, name: str) -> Path | None:
         """The picture of one model, None if it has none. Raises: NotFound."""
@@ -193,13 +262,16 @@ class Cards:
                 title=info.title,
                 alias=info.name_for_extra,
                 hash=info.sha256 or "",
+                size=_size(info.path),
             )
             for info in infos
         )
 
     def _inversions(self, files: Sequence[ModelFile]) -> tuple[Model, ...]:
         folders = self._studio.flags.embedding_folders
-        return tuple(_model(file.path.stem, file.path, folders, file.stamp[0] / 1e9) for file in files)
+        return tuple(
+            _model(file.path.stem, file.path, folders, file.stamp[0] / 1e9, size=file.stamp[1]) for file in files
+        )
 
 
 _SOURCES: Mapping[str, tuple[Callable[[Cards], Any], Callable[[Cards, Any], tuple[Model, ...]]]] = {
@@ -216,7 +288,7 @@ def _networks(infos: Sequence[NetworkInfo], folders: Sequence[Path]) -> tuple[Mo
         said = info.said_if_read or Said("", "", "")
         changed = info.stamp[0] / 1e9
         model = _model(info.name, info.path, folders, changed, alias=said.alias, base=said.base, hash=said.hash)
-        models.append(dataclasses.replace(model, info=info))
+        models.append(dataclasses.replace(model, info=info, size=info.stamp[1]))
     return tuple(models)
 
 
@@ -230,13 +302,29 @@ def _model(
     title: str = "",
     base: str = "",
     hash: str = "",
+    size: int = 0,
 ) -> Model:
     # Text and not Path: ten thousand of them are compared here, each time the list changes.
     whole = str(path)
     root = next((start for folder in folders if whole.startswith(start := f"{folder}{os.sep}")), "")
     place = whole[len(root) :] if root else path.name
     words = "\n".join((place, alias, base, hash)).lower()
-    return Model(name, alias or name, title or name, path, place, modified, base, hash, words)
+    return Model(name, alias or name, title or name, path, place, modified, base, hash, words, size)
+
+
+def created(path: Path) -> float:
+    """When the file was created, in seconds since 1970, as far as the system tells; 0 if it is gone."""
+    try:
+        return path.stat().st_ctime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _changed(path: Path) -> float:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
@@ -16,6 +17,7 @@ from modules.studio.cards import Cards
 from modules.studio.flag_table import Flags
 from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.terms.errors import BadRequest, NotFound
+from tests.gui.stand_in import png
 
 
 def save(path: Path, **metadata: str) -> Path:
@@ -109,3 +111,44 @@ def test_every_kind_has_cards(studio: Any, lora: Path) -> None:
     assert (found["embeddings"], found["hypernetworks"]) == (["word"], ["style"])
     assert cards.prompt("embeddings", cards.card("embeddings", "word")) == ("word", "")
     assert cards.prompt("hypernetworks", cards.card("hypernetworks", "style")) == ("<hypernet:style:1>", "")
+
+
+def test_folders_bases_and_what_is_in_them(studio: Any, lora: Path) -> None:
+    save(lora / "people" / "old" / "Cy.safetensors", ss_base_model_version="sd_v1")
+    studio.loras.read_headers()
+    cards = Cards(studio)
+    assert cards.folders("loras") == ("people", "people/old")
+    assert cards.bases("loras") == {"sdxl_base_v1-0": 1, "sd_v1": 1}
+    assert names(cards, folder="people/old") == ["Cy"]
+    assert names(cards, folder="people") == ["Ada 2", "Ada 10", "Cy"]
+    assert names(cards, base="sd_v1") == ["Cy"]
+
+
+def test_hidden_folders_show_when_searched(studio: Any, lora: Path) -> None:
+    save(lora / ".quiet" / "Secret.safetensors")
+    cards = Cards(studio)
+    assert "Secret" not in names(cards) + names(cards, "sec")
+    assert names(cards, "secr") == ["Secret"]
+    assert ".quiet" in cards.folders("loras")
+    studio.settings = studio.settings.with_flat(
+        {"extra_networks_hidden_models": "Never", "extra_networks_show_hidden_directories": False}
+    )
+    assert names(cards, "secr") == []
+    assert cards.folders("loras") == ("people",)
+
+
+def test_cards_are_sorted_by_size(studio: Any, lora: Path) -> None:
+    found = [card.model.size for card in Cards(studio).search("loras", order="size", descending=True).cards]
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) > 1
+
+
+def test_a_preview_is_replaced_and_keeps_its_text(studio: Any, lora: Path) -> None:
+    save_with_text = png(Image.new("RGB", (8, 8)), "a sky\nSteps: 3")
+    (lora / "Sky.jpg").write_bytes(b"old")
+    cards = Cards(studio)
+    assert cards.set_preview("loras", "Sky", save_with_text).preview == lora / "Sky.png"
+    assert (lora / "Sky.png").read_bytes() == save_with_text
+    with pytest.raises(BadRequest, match="cannot be read"):
+        cards.set_preview("loras", "Sky", b"no picture")
+    assert (lora / "Sky.png").read_bytes() == save_with_text
