@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modules.checkpoints.offload import GROUP_BYTES, Offload
 
 GIGABYTE = 1e9
+AUTOMATIC = "Automatic"
+# The setting `model_offload`: the least and the most that is offloaded.
+OFFLOADS: Mapping[str, tuple[Offload, Offload]] = {
+    AUTOMATIC: (Offload.NONE, Offload.BLOCKS),
+    "Never": (Offload.NONE, Offload.NONE),
+    "Network by network": (Offload.PARTS, Offload.BLOCKS),
+    "Block by block": (Offload.BLOCKS, Offload.BLOCKS),
+}
 # Maps of the width and size of the first level that a step has in memory at its peak, for each picture and each of
 # prompt and negative prompt. SD 1.5 at 512x512 was measured at 48 (0.5 GB in float32).
 # A transformer's stream, its queries, keys, values and the widened middle of its MLP make 14.
@@ -41,6 +49,10 @@ class Need:
     def weights(self) -> int:
         return self.denoiser + self.texts + self.vae
 
+    def rested(self) -> Need:
+        """The same where text encoders give their memory back before pictures are drawn (`resting`)."""
+        return replace(self, texts=max(0, self.texts - max(self.step, self.decode)))
+
     def peak(self, mode: Offload) -> int:
         """The most that is on the device at once when the model is kept in this way."""
         if mode == Offload.NONE:
@@ -71,10 +83,13 @@ def decided(need: Need, free: int, *, least: Offload = Offload.NONE, most: Offlo
     """
     ways = [mode for mode in Offload if least <= mode <= most]
     mode = next((mode for mode in ways if need.peak(mode) <= free), ways[-1])
-    if mode == least:
+    if need.peak(mode) > free:
+        doing = f"{DOINGS[mode]}, and even that may not fit" if mode != least else "memory may run out"
+    elif mode != least:
+        doing = DOINGS[mode]
+    else:
         return Decision(mode)
-    wanted = need.peak(least)
-    return Decision(mode, f"Needs about {gigabytes(wanted)}, {gigabytes(free)} free: {DOINGS[mode]}.")
+    return Decision(mode, f"Needs about {gigabytes(need.peak(least))}, {gigabytes(free)} free: {doing}.")
 
 
 def gigabytes(count: int) -> str:

@@ -37,7 +37,7 @@ class ModelBundle:
     unet, vae: diffusers' networks; `unet` is the denoising one, whatever its kind. clips: the text encoders, CLIP or
     not, in the order in which they are joined.
     levels: the noise the network was trained on; prediction: what it puts out. dtype: that of the denoising network.
-    guidance: the scale that guidance-distilled networks are told.
+    guidance: the scale that guidance-distilled networks are told. eight_bit: `Placement.eight_bit`.
     offloading: how the networks wait while others work, None: they do not.
     vae_info: the VAE that replaces the checkpoint's own, else None. notes: sentences for the user about the loading.
     """
@@ -53,6 +53,7 @@ class ModelBundle:
     device: torch.device
     dtype: torch.dtype
     guidance: float = 1.0
+    eight_bit: bool = False
     vae_info: VaeInfo | None = None
     offloading: Offloading | None = None
     notes: tuple[str, ...] = ()

@@ -19,13 +19,15 @@ from modules.terms.errors import BadRequest
 class DeviceWishes:
     """What the command line asks for. device: "" (choose), "cpu", "cuda", "cuda:1", "mps", "xpu".
 
-    full_precision: `--no-half`; full_precision_vae: `--no-half-vae`. offload: what is offloaded at least, `--medvram`
-    and `--lowvram`; offload_sdxl: the same for SDXL alone. More is, if memory is short.
+    full_precision: `--no-half`; full_precision_vae: `--no-half-vae`; half_text: `--precision half`.
+    offload: what is offloaded at least, `--medvram` and `--lowvram`; offload_sdxl: the same for SDXL alone. More is, if
+    memory is short.
     """
 
     device: str = ""
     full_precision: bool = False
     full_precision_vae: bool = False
+    half_text: bool = False
     offload: Offload = Offload.NONE
     offload_sdxl: Offload = Offload.NONE
 
@@ -61,7 +63,8 @@ def placement_for(wishes: DeviceWishes = DeviceWishes()) -> Placement:
     # Text encoders run once per prompt: float32 costs nothing there and keeps emphasis exact. Those of billions of
     # numbers were trained in bfloat16, and overflow in float16.
     large = wide if wide == torch.bfloat16 else torch.float32
-    return Placement(device=device, unet=unet, text=torch.float32, vae=vae, wide=wide, large_text=large)
+    text = torch.float16 if wishes.half_text and not full else torch.float32
+    return Placement(device=device, unet=unet, text=text, vae=vae, wide=wide, large_text=large)
 
 
 def _available(kind: str) -> bool:

@@ -24,7 +24,7 @@ from modules.checkpoints.files import Header, StateDict, open_tensors
 from modules.checkpoints.kl_vae import vae_component
 from modules.checkpoints.library import CheckpointInfo, VaeInfo, info_of_file
 from modules.checkpoints.sidecar import PredictionName, read_sidecar, user_metadata
-from modules.checkpoints.storage.layers import hold, holdable
+from modules.checkpoints.storage.layers import hold, holdable, in_eight_bits
 from modules.checkpoints.storage.packed import Packed
 from modules.conditioning.encode import TextEncoder
 from modules.diffusion.levels import FlowLevels, NoiseLevels
@@ -43,6 +43,7 @@ class Placement:
     """Where networks go and in which number formats they compute.
 
     wide: for denoising networks that overflow in half precision. large_text: for text encoders of billions of numbers.
+    eight_bit: matrices and convolutions, but the VAE's, are kept in float8_e4m3fn and widened as they compute.
     """
 
     device: torch.device = torch.device("cpu")
@@ -51,6 +52,7 @@ class Placement:
     vae: torch.dtype = torch.float32
     wide: torch.dtype = torch.float32
     large_text: torch.dtype = torch.float32
+    eight_bit: bool = False
 
     @property
     def vae_channels_last(self) -> bool:
@@ -105,7 +107,7 @@ def load_checkpoint(
     total = sum(states[part.source].header.tensors[piece.key].nbytes for part in own for piece in part.pieces.values())
     reporter = _Reporter(on_progress, max(1, total))
     dtype = placement.wide if blueprint.wide_range else placement.unet
-    unet = place(blueprint.unet, state, dtype, placement.device, reporter)
+    unet = place(blueprint.unet, state, dtype, placement.device, reporter, eight_bit=placement.eight_bit)
     clips = tuple(_encoder(part, states[part.component.source], placement, reporter) for part in blueprint.text)
     if vae is None and blueprint.vae:
         vae = place(
@@ -128,6 +130,7 @@ def load_checkpoint(
         prediction=blueprint.prediction or probed_prediction(unet),
         device=placement.device,
         dtype=dtype,
+        eight_bit=placement.eight_bit,
         guidance=blueprint.defaults.distilled_cfg_scale or 1.0,
         notes=blueprint.notes,
     )
@@ -135,11 +138,11 @@ def load_checkpoint(
 
 def _encoder(part: TextPlan, state: StateDict, placement: Placement, on_bytes: Callable[[int], None]) -> TextEncoder:
     dtype = placement.large_text if part.large else placement.text
-    model = place(part.component, state, dtype, placement.device, on_bytes)
+    model = place(part.component, state, dtype, placement.device, on_bytes, eight_bit=placement.eight_bit)
     path = state.header.path
     stat = path.stat()
     # What was asked of these weights stays answered when the model is dropped and loaded again.
-    return part.encoder(model, (str(path), stat.st_mtime_ns, stat.st_size, part.name), path)
+    return part.encoder(model, (str(path), stat.st_mtime_ns, stat.st_size, part.name, placement.eight_bit), path)
 
 
 def load_vae(path: Path, placement: Placement = Placement(), *, on_progress: OnProgress = silent) -> AutoencoderKL:
@@ -171,9 +174,11 @@ def place(
     on_bytes: Callable[[int], None] = lambda count: None,
     *,
     channels_last: bool = False,
+    eight_bit: bool = False,
 ) -> Network:
     """The network of `component` with weights from `state`, in `dtype` on `device`, without gradients.
 
+    eight_bit: as in `Placement`; what the file has packed stays as it is.
     `on_bytes` hears the number of bytes of each tensor as it is placed.
     Raises: UnknownFile if the file lacks tensors that the network needs, or has them in another shape.
     """
@@ -206,6 +211,13 @@ def place(
                 f"{state.header.path.name}: {piece.key} has shape {tuple(view.shape)}, where the rest of the file asks "
                 f"for {tuple(wanted[key].shape)}. The file is damaged or of an unknown kind."
             )
+        eight = in_eight_bits(network.get_submodule(path), name, view, dtype) if eight_bit else None
+        if isinstance(eight, Packed):
+            held[path] = eight.to(device)
+            state.release(piece.key)
+            on_bytes(view.numel() * view.element_size())
+            continue
+        view = view if eight is None else eight
         placed[key] = _converted(view, dtype, device, channels_last)
         if placed[key].data_ptr() != view.data_ptr():
             state.release(piece.key)

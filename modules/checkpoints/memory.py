@@ -5,25 +5,24 @@ The one place with device state. Switching back to a model that is still held is
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from modules.checkpoints.budget import Need, Work, decided, decode_bytes, step_bytes
+from modules.checkpoints.budget import AUTOMATIC, OFFLOADS, Work
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.companions import Companions
-from modules.checkpoints.components import Component
+from modules.checkpoints.device_memory import out_of_memory_explained, trim
 from modules.checkpoints.devices import DeviceWishes, placement_for
-from modules.checkpoints.files import Header, read_header
+from modules.checkpoints.files import read_header
+from modules.checkpoints.keeping import Keeping, Wish
 from modules.checkpoints.library import CheckpointInfo, Library, VaeChoice, VaeInfo
 from modules.checkpoints.load import (
     OnProgress,
@@ -32,19 +31,17 @@ from modules.checkpoints.load import (
     load_checkpoint,
     load_vae,
     silent,
-    whole_blueprint,
     with_vae,
 )
+from modules.checkpoints.needs import need_before, need_of
 from modules.checkpoints.offload import HOME, Offload, Offloading, bytes_of
+from modules.checkpoints.residents import Resident, Residents
 from modules.checkpoints.sidecar import read_sidecar, user_metadata
-from modules.terms.errors import OutOfMemory
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-KEPT_FREE = 1 << 30  # for activations, pictures and the rest of the machine
-SHARE = 0.9  # of the free memory: the rest is lost to fragments
-LARGEST_DECODED = 768 * 768  # pixels; a larger picture is decoded in tiles before memory runs out
+AS_MANY_AS_FIT = "As many as fit"  # of the setting `models_kept`
 
 
 @dataclass(frozen=True)
@@ -62,12 +59,16 @@ class _Held:
     stamp: tuple[object, ...]
 
 
+def unheard(sentence: str) -> None:
+    """Nobody wants to know."""
+
+
 class Models:
     """Checkpoints of `library`, loaded when they are borrowed.
 
-    limit: how many may be held at once (`sd_checkpoints_limit`); fewer are if memory is short. companions: text
-    encoders and VAEs for checkpoints that lack them; modules: names of those chosen for all. on_loaded and on_dropped
-    hear of each change, on the thread that caused it.
+    limit: how many may be held at once, None: as many as fit; fewer are if memory is short. residents: whatever else is
+    kept in memory, which gives way as models do. companions: text encoders and VAEs for checkpoints that lack them;
+    modules: names of those chosen for all. on_loaded and on_dropped hear of each change, on the thread that caused it.
 
     Borrowing is exclusive: a second thread waits until the first has given back, because networks are patched while
     they are lent; the same thread may borrow several (a refiner, a hires checkpoint).
@@ -78,12 +79,13 @@ class Models:
         library: Library,
         wishes: DeviceWishes | None = None,
         *,
-        limit: int = 1,
+        limit: int | None = 1,
         vae_setting: str = "Automatic",
         vae_setting_wins: bool = True,
         forced_vae: Path | None = None,
         companions: Companions | None = None,
         modules: Sequence[str] = (),
+        residents: Residents | None = None,
         on_loaded: Callable[[ModelBundle], None] = lambda bundle: None,
         on_dropped: Callable[[CheckpointInfo], None] = lambda info: None,
     ) -> None:
@@ -91,6 +93,10 @@ class Models:
         self.limit = limit
         self.vae_setting, self.vae_setting_wins, self.forced_vae = vae_setting, vae_setting_wins, forced_vae
         self.companions, self.modules = companions or Companions(), tuple(modules)
+        self.residents = residents or Residents()
+        # More VAEs than the one in use; whether others leave the device for a model; how weights wait and are stored.
+        self.spare_vaes, self.one_on_device = 0, False
+        self.offload, self.fp8 = AUTOMATIC, ""
         self._wishes = wishes or DeviceWishes()
         self._placement: Placement | None = None
         self._on_loaded, self._on_dropped = on_loaded, on_dropped
@@ -108,8 +114,23 @@ class Models:
         return self._placement
 
     @property
+    def _keeping(self) -> Keeping:
+        return Keeping(self.placement, self._wishes, self.residents)
+
+    @property
     def device(self) -> torch.device:
         return self.placement.device
+
+    def follow(self, settings: Mapping[str, Any]) -> None:
+        """What the settings say of memory, VAEs and text encoders, from the next loan on."""
+        by_number = settings["models_kept"] != AS_MANY_AS_FIT
+        self.limit = int(settings["sd_checkpoints_limit"]) if by_number else None
+        self.one_on_device = bool(settings["sd_checkpoints_keep_in_cpu"])
+        self.spare_vaes = int(settings["sd_vae_checkpoint_cache"])
+        self.offload, self.fp8 = settings["model_offload"], settings["fp8_storage"]
+        self.vae_setting = settings["sd_vae"]
+        self.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
+        self.modules = tuple(settings["forge_additional_modules"])
 
     @contextmanager
     def borrow(
@@ -119,14 +140,19 @@ class Models:
         vae: str | None = None,
         vae_wins: bool | None = None,
         modules: Sequence[str] | None = None,
+        offload: str | None = None,
+        fp8: str | None = None,
         work: Work | None = None,
         on_progress: OnProgress = silent,
+        on_note: Callable[[str], None] = unheard,
     ) -> Iterator[ModelBundle]:
         """The model that `name` means (None: the one last used, else the first), for the time of the `with` block.
 
         vae, vae_wins: a file name, "Automatic" or "None", and whether it beats what stands beside the checkpoint, for
-        this loan; modules: chosen text encoders and VAEs. None means as the settings of this object say.
-        work: what is to be drawn, so that as much as necessary is offloaded before; a note says so.
+        this loan; modules: chosen text encoders and VAEs; offload, fp8: the settings `model_offload` and `fp8_storage`.
+        None means as the settings of this object say.
+        work: what is to be drawn, so that as much as necessary is offloaded before; a note of the bundle says so, and
+        `on_note` hears it before anything is loaded.
         on_progress: hears the share loaded, 0 to 1, if something has to be loaded; may raise to stop.
         Raises: NotFound, UnknownFile, Refused, OutOfMemory. A model that could not be loaded changes nothing held.
         """
@@ -138,10 +164,17 @@ class Models:
                 setting_wins=self.vae_setting_wins if vae_wins is None else vae_wins,
                 forced=self.forced_vae,
             )
-            bundle = self._bundle(info, choice, self.modules if modules is None else tuple(modules), on_progress)
+            wish = Wish(
+                self.modules if modules is None else tuple(modules),
+                OFFLOADS.get(self.offload if offload is None else offload, OFFLOADS[AUTOMATIC]),
+                self.fp8 if fp8 is None else fp8,
+                work,
+                on_note,
+            )
+            bundle = self._bundle(info, choice, wish, on_progress)
             if choice.vae:
                 bundle = with_vae(bundle, self._vae(choice.vae, on_progress), choice.vae)
-            short = self._offloaded(bundle, work)
+            short = self._offloaded(bundle, wish)
             # The title changes when the hash becomes known, so the identity is that of now.
             notes = tuple(note for note in (*bundle.notes, choice.note, short) if note)
             bundle = replace(bundle, info=info, notes=notes)
@@ -173,7 +206,8 @@ class Models:
             paths = [self.library.find(name).path] if name else list(self._held)
             dropped = sum(self._drop(path) for path in paths if path not in self._lent)
             if name is None:
-                self._vaes.clear()
+                for path in list(self._vaes):
+                    self._drop_vae(path)
             trim()
             return dropped
 
@@ -181,12 +215,13 @@ class Models:
         """Memory of the device."""
         with self._book:
             held = sum(_bytes_of(entry.bundle) for entry in self._held.values())
-        free, total = device_memory(self.device)
+        free, total = self.residents.measure(self.device)
         return MemoryUse(free, total, held)
 
     def needed(self, name: str | None = None) -> int:
         """Bytes that the weights of a model will take here, from its header alone. Raises: as `borrow`."""
-        return _needed(read_header(self._meant(name).path), self.placement, self.companions, self.modules)
+        header = read_header(self._meant(name).path)
+        return need_before(header, self._keeping.formats(header, self.fp8), self.companions, self.modules).weights
 
     # --- inside ---
 
@@ -197,19 +232,27 @@ class Models:
             return self.library.find(name)
         return self.current() or self.library.find_or_first(None)[0]
 
-    def _bundle(
-        self, info: CheckpointInfo, choice: VaeChoice, modules: tuple[str, ...], on_progress: OnProgress
-    ) -> ModelBundle:
-        stamp = (*_stamp(info.path), modules, user_metadata(info.path).get("modules"), read_sidecar(info.path))
+    def _bundle(self, info: CheckpointInfo, choice: VaeChoice, wish: Wish, on_progress: OnProgress) -> ModelBundle:
+        header = read_header(info.path)
+        formats = self._keeping.formats(header, wish.fp8)
+        sidecars = user_metadata(info.path).get("modules"), read_sidecar(info.path)
+        stamp = (*_stamp(info.path), wish.modules, formats.eight_bit, *sidecars)
         entry = self._held.get(info.path)
         if entry is not None and entry.stamp == stamp:
             with self._book:
                 self._held.move_to_end(info.path)
+            self._used(info.path, entry.bundle)
             return entry.bundle
         if entry is not None and info.path not in self._lent:
             self._drop(info.path)  # the file was replaced, or what is noted or chosen for it
-        self._make_room(info, modules)
-        placement = self._placement_for(info, modules)
+        need = need_before(header, formats, self.companions, wish.modules, wish.work)
+        self._make_room(need.weights)
+        family = draw_blueprint(header).family.name
+        if wish.work is not None and (note := self._keeping.decided(need, family, wish, present=0).note):
+            wish.on_note(note)
+        placement = self._keeping.loaded_to(need.weights, family, wish, formats)
+        if placement.device != self.device:
+            self.residents.make_room(need.weights, placement.device)
         with out_of_memory_explained(info):
             try:
                 # A checkpoint without a VAE inside needs the chosen one; others keep their own to come back to.
@@ -219,7 +262,7 @@ class Models:
                     placement,
                     vae=stand_in,
                     companions=self.companions,
-                    modules=modules,
+                    modules=wish.modules,
                     on_progress=on_progress,
                 )
             except BaseException:
@@ -227,39 +270,33 @@ class Models:
                 raise
         if placement.device != self.device:
             bundle = replace(bundle, device=self.device)
-        if self.device.type in ("cuda", "xpu"):
+        if self._keeping.apart:
             offloading = Offloading(bundle.unet, bundle.networks[1:], self.device)
             offloading.change(Offload.NONE if placement.device == self.device else Offload.PARTS)
             bundle = replace(bundle, offloading=offloading)
         with self._book:
             self._held[info.path] = _Held(bundle, stamp)
+        self._used(info.path, bundle)
         self._on_loaded(bundle)
         return bundle
 
-    def _placement_for(self, info: CheckpointInfo, modules: Sequence[str]) -> Placement:
-        """Where a model is loaded to: into memory, if it is to be offloaded or would fill the device."""
-        if self.device.type not in ("cuda", "xpu"):
-            return self.placement
-        header = read_header(info.path)
-        needed = _needed(header, self.placement, self.companions, modules)
-        asked = self._wishes.offload_for(draw_blueprint(header).family.name)
-        short = needed + KEPT_FREE > device_memory(self.device)[0]
-        return replace(self.placement, device=HOME) if asked or short else self.placement
-
-    def _offloaded(self, bundle: ModelBundle, work: Work | None) -> str:
+    def _offloaded(self, bundle: ModelBundle, wish: Wish) -> str:
         """Keeps `bundle` as the device's memory allows. Returns: a note, if that is slower than it could be."""
-        if bundle.offloading is None:
-            return ""
-        least = self._wishes.offload_for(bundle.family.name)
-        if work is None:
-            bundle.offloading.change(max(least, bundle.offloading.mode))
-            return ""
-        need = need_of(bundle, work)
-        here = sum(bytes_of(one) for one in bundle.networks if next(one.parameters()).device == self.device)
-        free = device_memory(self.device)[0] + here
-        decision = decided(need, int(free * SHARE), least=least)
-        bundle.offloading.change(decision.mode)
-        return decision.note
+        offloading = bundle.offloading
+        need = need_of(bundle, wish.work or Work())
+        if offloading is None:
+            # What is there is counted already.
+            return self._keeping.decided(need, "", wish, present=need.weights).note if wish.work else ""
+        family = bundle.family.name
+        if self.one_on_device:
+            self.residents.clear_device(self.device, but=_key(bundle.info.path))
+        here = offloading.present
+        least, offloading.most = self._keeping.allowed(family, wish)
+        self.residents.make_room(need.peak(least) - here, self.device)
+        decision = self._keeping.decided(need, family, wish, present=here)
+        offloading.change(decision.mode)
+        self._used(bundle.info.path, bundle)
+        return decision.note if wish.work else ""
 
     def _vae(self, info: VaeInfo, on_progress: OnProgress) -> AutoencoderKL:
         stamp = _stamp(info.path)
@@ -267,110 +304,59 @@ class Models:
         if known is None or known[0] != stamp:
             self._vaes[info.path] = known = (stamp, load_vae(info.path, self.placement, on_progress=on_progress))
         self._vaes.move_to_end(info.path)
-        while len(self._vaes) > max(1, self.limit):
-            self._vaes.popitem(last=False)
+        while len(self._vaes) > 1 + self.spare_vaes:
+            self._drop_vae(next(iter(self._vaes)))
+        drop = partial(self._in_turn, partial(self._drop_vae, info.path))
+        self.residents.used(_key(info.path), Resident(bytes_of(known[1]), self.device, drop))
         return known[1]
 
-    def _make_room(self, info: CheckpointInfo, modules: Sequence[str]) -> None:
+    def _make_room(self, needed: int) -> None:
         """Drops the least recently used models until one more fits, by number and by memory."""
-        needed = _needed(read_header(info.path), self.placement, self.companions, modules)
         for path in list(self._held):
-            free = device_memory(self.device)[0]
-            if len(self._held) < self.limit and needed + KEPT_FREE <= free:
+            if self.limit is None or len(self._held) < self.limit:
                 break
             if path not in self._lent:
                 self._drop(path)
                 trim()
+        self.residents.make_room(needed, self.device)
+
+    def _used(self, path: Path, bundle: ModelBundle) -> None:
+        """Tells the list of what is kept that this model was used now, and how it gives way."""
+        offloading = bundle.offloading
+        waits = offloading is not None and offloading.mode != Offload.NONE
+        leave = partial(self._leave, path, offloading) if offloading is not None else None
+        drop = partial(self._in_turn, partial(self._drop, path), path)
+        where = HOME if waits else self.device
+        self.residents.used(_key(path), Resident(_bytes_of(bundle), where, drop, leave))
+
+    def _leave(self, path: Path, offloading: Offloading) -> bool:
+        def leave() -> bool:
+            offloading.leave()
+            return True
+
+        return self._in_turn(leave, path)
+
+    def _in_turn(self, give_up: Callable[[], bool], path: Path | None = None) -> bool:
+        """`give_up()`, unless another thread or a loan has the model."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return path not in self._lent and give_up()
+        finally:
+            self._turn.release()
+
+    def _drop_vae(self, path: Path) -> bool:
+        self.residents.gone(_key(path))
+        return self._vaes.pop(path, None) is not None
 
     def _drop(self, path: Path) -> bool:
         with self._book:
             entry = self._held.pop(path, None)
+        self.residents.gone(_key(path))
         if entry is None:
             return False
         self._on_dropped(entry.bundle.info)
         return True
-
-
-@contextmanager
-def out_of_memory_explained(info: CheckpointInfo) -> Iterator[None]:
-    """Inside, running out of memory becomes OutOfMemory with a way out, and what was half made is given back."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        sentence = _sentence(info)
-        error.__traceback__ = None  # its frames hold the tensors
-        trim()
-        raise OutOfMemory(sentence) from None
-    except RuntimeError as error:
-        # torch's CPU allocator raises a plain RuntimeError.
-        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
-            raise
-        trim()
-        raise OutOfMemory(_sentence(info)) from None
-
-
-def _sentence(info: CheckpointInfo) -> str:
-    return (
-        f"There is not enough memory for this with {info.name}. Make the picture or the batch smaller, "
-        "unload other models, or close other programs that use the device."
-    )
-
-
-def device_memory(device: torch.device) -> tuple[int, int]:
-    """(free, total) bytes of the device; of the machine's RAM where the device has none of its own."""
-    if device.type in ("cuda", "xpu"):
-        module: Any = getattr(torch, device.type)
-        free, total = module.mem_get_info(device)
-        return int(free), int(total)
-    import psutil
-
-    ram = psutil.virtual_memory()
-    return int(ram.available), int(ram.total)
-
-
-def trim() -> None:
-    """Gives freed memory back to the system and the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    trim_heap()
-
-
-def trim_heap() -> None:
-    """Gives what the C library keeps of freed memory back to the system: 0.2 s after a model of 4 GB."""
-    if sys.platform == "linux":
-        release = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if release is not None:
-            release(0)
-
-
-def _needed(
-    header: Header, placement: Placement, companions: Companions | None = None, modules: Sequence[str] = ()
-) -> int:
-    """Bytes of all weights in their target formats. Raises: UnknownFile, NotFound."""
-    blueprint = whole_blueprint(header, companions or Companions(), modules)
-    denoising = placement.wide if blueprint.wide_range else placement.unet
-    formats: list[tuple[Component[Any], torch.dtype]] = [(blueprint.unet, denoising)]
-    formats += [(part.component, placement.large_text if part.large else placement.text) for part in blueprint.text]
-    formats += [(blueprint.vae, placement.vae)] if blueprint.vae else []
-    total = 0
-    for component, dtype in formats:
-        tensors = (read_header(component.source) if component.source else header).tensors
-        keys = {piece.key for piece in component.pieces.values()}
-        total += sum(tensors[key].bytes_in(dtype.itemsize) for key in keys)
-    return total
-
-
-def need_of(bundle: ModelBundle, work: Work) -> Need:
-    """What drawing `work` with `bundle` takes of the device."""
-    denoiser, vae, *texts = (bytes_of(one) for one in bundle.networks)
-    return Need(
-        denoiser=denoiser,
-        texts=sum(texts),
-        vae=vae,
-        step=step_bytes(bundle.unet.config, work, bundle.latent.downscale, bundle.dtype.itemsize),
-        decode=decode_bytes(bundle.vae.config, work, bundle.vae.dtype.itemsize, LARGEST_DECODED),
-    )
 
 
 def _has_vae(info: CheckpointInfo) -> bool:
@@ -379,6 +365,10 @@ def _has_vae(info: CheckpointInfo) -> bool:
 
 def _bytes_of(bundle: ModelBundle) -> int:
     return sum(weight.nbytes for one in bundle.networks for weight in one.parameters())
+
+
+def _key(path: Path) -> tuple[str, Path]:
+    return "checkpoint", path
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -45,7 +45,7 @@ class Parts:
     def __init__(self, networks: Sequence[nn.Module], device: torch.device, move: Move = move) -> None:
         self._device, self._move = device, move
         self._lock = threading.Lock()
-        self._here: nn.Module | None = None
+        self.here: nn.Module | None = None
         self._handles = []
         for network in networks:
             move(network, HOME)
@@ -57,19 +57,19 @@ class Parts:
     def bring(self, network: nn.Module) -> None:
         """Makes `network` the one on the device."""
         with self._lock:
-            if self._here is not network:
-                if self._here is not None:
-                    self._move(self._here, HOME)
-                self._here = None
+            if self.here is not network:
+                if self.here is not None:
+                    self._move(self.here, HOME)
+                self.here = None
                 self._move(network, self._device)
-                self._here = network
+                self.here = network
 
     def clear(self) -> None:
         """Sends home whatever is on the device."""
         with self._lock:
-            if self._here is not None:
-                self._move(self._here, HOME)
-            self._here = None
+            if self.here is not None:
+                self._move(self.here, HOME)
+            self.here = None
 
     def close(self) -> None:
         """Stops to move anything."""
@@ -170,7 +170,8 @@ def _there(value: Any, device: torch.device) -> Any:
 class Offloading:
     """How the networks of one model are kept, changeable while it is held.
 
-    denoiser: the network that is called at every step; others: text encoders and VAE.
+    denoiser: the network that is called at every step; others: text encoders and VAE. most: what it may come to when
+    memory runs out.
     """
 
     def __init__(
@@ -178,9 +179,17 @@ class Offloading:
     ) -> None:
         self._denoiser, self._others, self._device, self._move = denoiser, tuple(others), device, move
         self.mode = Offload.NONE
+        self.most = Offload.BLOCKS
         self._parts: Parts | None = None
         self._streamed: Streamed | None = None
         self.notes: list[str] = []
+
+    @property
+    def present(self) -> int:
+        """Bytes of weights that are on the device now, the block that computes apart."""
+        if self.mode == Offload.NONE:
+            return sum(bytes_of(network) for network in (self._denoiser, *self._others))
+        return bytes_of(self._parts.here) if self._parts is not None and self._parts.here is not None else 0
 
     def change(self, mode: Offload) -> None:
         """Keeps the networks in this way from now on. Weights that were merged stay merged."""
@@ -202,6 +211,22 @@ class Offloading:
                 tensor.data = tensor.data.to(self._device)
             self._streamed = Streamed(groups, self._device)
 
+    def leave(self) -> None:
+        """Sends all networks home; they come back one by one when they are called, or all with `change`."""
+        self.change(Offload.PARTS)
+        if self._parts is not None:
+            self._parts.clear()
+
+    def more(self) -> bool:
+        """Offloads more than now, and notes it. Returns: False if there is no more to do."""
+        if self.mode >= self.most:
+            return False
+        self.change(Offload(self.mode + 1))
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.notes.append(DEGRADED[self.mode])
+        return True
+
     def enduring(self, call: Callable[[], T]) -> T:
         """What `call` returns; out of memory, more of the model is offloaded and the call is made again.
 
@@ -211,13 +236,10 @@ class Offloading:
             try:
                 return call()
             except torch.OutOfMemoryError as error:
-                if self.mode == Offload.BLOCKS:
+                if self.mode >= self.most:
                     raise
                 error.__traceback__ = None  # its frames hold the tensors
-            self.change(Offload(self.mode + 1))
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
-            self.notes.append(DEGRADED[self.mode])
+            self.more()
 
     def told(self) -> tuple[str, ...]:
         """What happened since this was asked last, as sentences for the user."""

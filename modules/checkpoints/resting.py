@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from modules.checkpoints.bundle import ModelBundle
+from modules.checkpoints.device_memory import trim_heap
 from modules.checkpoints.files import StateDict, open_tensors
 from modules.checkpoints.load import place
-from modules.checkpoints.memory import trim_heap
 
 if TYPE_CHECKING:
     from modules.checkpoints.components import Component
@@ -25,27 +25,31 @@ class _Asleep:
     """The hook of a network without weights: the first call brings them back. Holds the file open, so that another
     file under its name does not matter."""
 
-    def __init__(self, component: Component[Any], state: StateDict, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, component: Component[Any], state: StateDict, dtype: torch.dtype, device: torch.device, *, eight_bit: bool
+    ) -> None:
         self._component, self._state, self._dtype, self._device = component, state, dtype, device
+        self._eight_bit = eight_bit
 
     def __call__(self, network: nn.Module, args: tuple[object, ...]) -> None:
         wake(network)
 
     def fill(self, network: nn.Module) -> None:
-        fresh = place(self._component, self._state, self._dtype, self._device)
+        fresh = place(self._component, self._state, self._dtype, self._device, eight_bit=self._eight_bit)
         values = dict([*fresh.named_parameters(), *fresh.named_buffers()])
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
             tensor.data = values[name].data
 
 
-def rest(network: nn.Module, component: Component[Any], state: StateDict) -> None:
+def rest(network: nn.Module, component: Component[Any], state: StateDict, *, eight_bit: bool = False) -> None:
     """Drops the weights of `network`, which was made of `component` and `state`; its next call brings them back."""
     if _sleeper(network) is not None:
         return
     first = next((one for one in network.parameters() if one.is_floating_point()), None)
     if first is None:
         return
-    network.register_forward_pre_hook(_Asleep(component, state, first.dtype, first.device), prepend=True)
+    asleep = _Asleep(component, state, first.dtype, first.device, eight_bit=eight_bit)
+    network.register_forward_pre_hook(asleep, prepend=True)
     for tensor in [*network.parameters(), *network.buffers()]:
         tensor.data = tensor.data.new_empty(0)
 
@@ -68,7 +72,7 @@ def rest_texts(bundle: ModelBundle) -> None:
         return
     for part, clip in zip(bundle.blueprint.text, bundle.clips, strict=True):
         source = part.component.source or bundle.info.path
-        rest(clip.model, part.component, open_tensors(source))
+        rest(clip.model, part.component, open_tensors(source), eight_bit=bundle.eight_bit)
     trim_heap()
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad, silu
 
-from modules.checkpoints.memory import trim_heap
+from modules.checkpoints.device_memory import trim_heap
 
 if TYPE_CHECKING:
     from diffusers.models.resnet import ResnetBlock2D

@@ -6,12 +6,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.files import read_header
+from modules.checkpoints.residents import Resident, Residents
 from modules.control.borrowed import borrows
 from modules.control.library import ControlInfo, ControlLibrary
 from modules.control.load import load_control
@@ -38,11 +40,18 @@ class _Held:
 class ControlShelf:
     """The files of some folders; the networks used last stay in memory, `limit` of them.
 
-    annotators: the folder with networks that preprocessors need.
+    annotators: the folder with networks that preprocessors need. residents: the list of all that is kept in memory.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), annotators: Path | None = None, limit: int = 2) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path] = (),
+        annotators: Path | None = None,
+        limit: int = 2,
+        residents: Residents | None = None,
+    ) -> None:
         self.library = ControlLibrary(folders)
+        self._residents = residents or Residents()
         self.annotators = annotators
         self.limit = limit
         self._held: OrderedDict[Path, _Held] = OrderedDict()
@@ -55,12 +64,16 @@ class ControlShelf:
         with self._lock:
             held = self._held.pop(info.path, None)
             if held is None or not held.fits(stamp, bundle):
+                self._residents.make_room(stat.st_size, bundle.device)
                 network = load_control(info, bundle)
                 base = bundle.info.path if borrows(read_header(info.path)) else None
                 held = _Held(network, stamp, kind_of(bundle), base)
             self._held[info.path] = held
+            drop = partial(self._give_up, info.path)
+            self._residents.used(_key(info.path), Resident(stat.st_size, bundle.device, drop))
             while len(self._held) > max(1, self.limit):
-                self._held.popitem(last=False)
+                path, _ = self._held.popitem(last=False)
+                self._residents.gone(_key(path))
             return held.network
 
     def drop(self, info: ControlInfo | None = None) -> None:
@@ -68,6 +81,20 @@ class ControlShelf:
         with self._lock:
             for path in [info.path] if info else list(self._held):
                 self._held.pop(path, None)
+                self._residents.gone(_key(path))
+
+    def _give_up(self, path: Path) -> bool:
+        # Not waiting: it may be this shelf that asks for room.
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self._held.pop(path, None) is not None
+        finally:
+            self._lock.release()
+
+
+def _key(path: Path) -> tuple[str, Path]:
+    return "control", path
 
 
 def kind_of(bundle: ModelBundle) -> Kind:

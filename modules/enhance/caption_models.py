@@ -9,13 +9,17 @@ import csv
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from modules.enhance.caption_files import SENTENCES, TAGS, CaptionKind
 from modules.terms.errors import UnknownFile
+
+if TYPE_CHECKING:
+    from modules.checkpoints.residents import Residents
 
 TAG_LIST = "selected_tags.csv"
 # What reading a folder of another kind, or a damaged one, can raise.
@@ -26,11 +30,13 @@ MISFITS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeEr
 class CaptionModels:
     """The models in the folders `roots`; one of each kind is kept in memory where the settings say so.
 
-    device: asked at the first use, since that finds the device.
+    device: asked at the first use, since that finds the device. residents: the list of all that is kept in memory,
+    None before torch is there.
     """
 
     roots: tuple[Path, ...] = ()
     device: Callable[[], Any] = lambda: "cpu"
+    residents: Residents | None = None
     _held: dict[str, tuple[Path, Any, Any]] = field(default_factory=dict, repr=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -71,11 +77,25 @@ class CaptionModels:
     def unload(self) -> None:
         """Forgets what is kept in memory."""
         with self._turn:
-            self._held.clear()
+            for name in list(self._held):
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._held.pop(name, None)
+        if self.residents is not None:
+            self.residents.gone(("captions", name))
 
     def _put_away(self, kind: CaptionKind, settings: Mapping[str, Any]) -> None:
         if not settings["interrogate_keep_models_in_memory"]:
-            self._held.pop(kind.name, None)
+            self._forget(kind.name)
+
+    def _give_up(self, name: str) -> bool:
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return self._held.pop(name, None) is not None
+        finally:
+            self._turn.release()
 
     def _loaded(self, kind: CaptionKind, processor: str, model: str) -> tuple[Any, Any]:
         """The processor and the model of `kind`, by the names of transformers' classes."""
@@ -84,6 +104,8 @@ class CaptionModels:
         if held is None or held[0] != folder:
             import transformers
 
+            if self.residents is not None:
+                self.residents.make_room(weight_bytes(folder), self.device())
             try:
                 made = (
                     getattr(transformers, processor).from_pretrained(folder, local_files_only=True),
@@ -98,7 +120,17 @@ class CaptionModels:
                 ) from error
             made[1].to(self.device()).eval()
             self._held[kind.name] = held = (folder, *made)
+        if self.residents is not None:
+            from modules.checkpoints.residents import Resident
+
+            drop = partial(self._give_up, kind.name)
+            self.residents.used(("captions", kind.name), Resident(held[2].get_memory_footprint(), held[2].device, drop))
         return held[1], held[2]
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the weights in a folder as transformers writes it."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def as_wd_sees(picture: Image.Image) -> Image.Image:

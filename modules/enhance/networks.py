@@ -11,14 +11,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from modules.checkpoints.device_memory import trim
 from modules.checkpoints.files import open_tensors
-from modules.checkpoints.memory import trim
+from modules.checkpoints.residents import Resident, Residents
 from modules.terms.errors import OutOfMemory, UnknownFile, WebuiError
 
 if TYPE_CHECKING:
@@ -134,11 +136,14 @@ def out_of_memory_told(name: str) -> Iterator[None]:
 class Networks:
     """Networks in memory, lent to one worker at a time; the ones used last are kept, `limit` of them.
 
-    place(path): where the network of that file is to run; asked when it is loaded.
+    place(path): where the network of that file is to run; asked when it is loaded. residents: the list of all that is
+    kept in memory.
     """
 
-    def __init__(self, place: Callable[[Path], Placement], limit: int = 2) -> None:
+    def __init__(self, place: Callable[[Path], Placement], limit: int = 2, residents: Residents | None = None) -> None:
         self._place = place
+        self._residents = residents or Residents()
+        self._lent: list[Path] = []
         self._limit = limit
         self._turn = threading.RLock()
         self._held: OrderedDict[Path, tuple[tuple[int, int], PictureNetwork]] = OrderedDict()
@@ -147,18 +152,40 @@ class Networks:
     def borrow(self, path: Path) -> Iterator[PictureNetwork]:
         """The network in `path`, for the time of the `with` block. Raises: as `load_network`."""
         with self._turn:
-            yield self._network(path)
+            network = self._network(path)
+            self._lent.append(path)
+            try:
+                yield network
+            finally:
+                self._lent.remove(path)
 
     def _network(self, path: Path) -> PictureNetwork:
         stamp = _stamp(path)
         held = self._held.get(path)
         if held is None or held[0] != stamp:
             self._held.pop(path, None)
-            self._held[path] = held = (stamp, load_network(path, self._place(path)))
+            placement = self._place(path)
+            self._residents.make_room(stamp[1], placement.device)
+            self._held[path] = held = (stamp, load_network(path, placement))
         self._held.move_to_end(path)
+        model = held[1].descriptor.model
+        size = sum(weight.nbytes for weight in model.parameters())
+        self._residents.used(_key(path), Resident(size, held[1].descriptor.device, partial(self._give_up, path)))
         while len(self._held) > self._limit:
-            self._held.popitem(last=False)
+            self._forget(next(iter(self._held)))
         return held[1]
+
+    def _forget(self, path: Path) -> None:
+        self._held.pop(path, None)
+        self._residents.gone(_key(path))
+
+    def _give_up(self, path: Path) -> bool:
+        if path in self._lent or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return self._held.pop(path, None) is not None
+        finally:
+            self._turn.release()
 
     def held(self) -> tuple[Path, ...]:
         """Files of the networks in memory, the one used last at the end."""
@@ -167,11 +194,13 @@ class Networks:
     def unload(self, path: Path | None = None) -> None:
         """Drops the network of `path`, or all, once nobody uses one."""
         with self._turn:
-            if path is None:
-                self._held.clear()
-            else:
-                self._held.pop(path, None)
+            for one in list(self._held) if path is None else [path]:
+                self._forget(one)
             trim()
+
+
+def _key(path: Path) -> tuple[str, Path]:
+    return "picture network", path
 
 
 def _stamp(path: Path) -> tuple[int, int]:

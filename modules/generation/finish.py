@@ -114,4 +114,5 @@ def model_description(bundle: ModelBundle, tools: Tools) -> Mapping[str, Any]:
         "edit": bundle.variant == "edit",
         "guidance": bundle.guidance if bundle.blueprint.guided else None,
         "family": bundle.family.name,
+        "fp8": bundle.eight_bit,
     }

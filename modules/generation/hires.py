@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from modules.checkpoints.budget import Work
 from modules.checkpoints.bundle import ModelBundle
 from modules.generation.pixels import pixels_of
 from modules.generation.session import Session
@@ -20,7 +21,7 @@ from modules.generation.tools import Tools
 from modules.generation.vae import encoded
 from modules.imaging.masks import flattened
 from modules.imaging.resize import resize
-from modules.terms.request import Hires
+from modules.terms.request import GenerationRequest, Hires
 
 # Label -> (interpolation, antialias).
 LATENT_MODES: dict[str, tuple[str, bool]] = {
@@ -102,6 +103,15 @@ def taken(session: Session, hires: Hires, picture: Image.Image, number: int) -> 
     whole = picture.crop((0, 0, width, height))
     latents = encoded(session, session.bundle, pixels_of([whole]).to(session.bundle.device), number)
     return latents.expand(count, -1, -1, -1), [picture] * count
+
+
+def work_of(request: GenerationRequest) -> Work:
+    """The largest pass of the job, as far as memory is concerned."""
+    width, height = request.width, request.height
+    if request.hires:
+        target = target_of(request.hires, width, height).size
+        width, height = max(width, target[0]), max(height, target[1])
+    return Work(width, height, request.batch_size, doubled=request.cfg_scale != 1)
 
 
 def check_upscaler(hires: Hires | None, tools: Tools) -> None:

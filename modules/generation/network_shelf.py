@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from modules.checkpoints.memory import KEPT_FREE, device_memory
+from modules.checkpoints.device_memory import KEPT_FREE, device_memory
 from modules.conditioning.embeddings import Embedding
 from modules.generation.network_parts import PartsOf
 from modules.generation.network_request import Asked, AskedLora

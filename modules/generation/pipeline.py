@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modules.checkpoints.budget import Work
+from dataclasses import replace
+
 from modules.checkpoints.library import CheckpointInfo
 from modules.diffusion.sampler import resolve
 from modules.generation.always_on import check_scripts
@@ -10,7 +11,7 @@ from modules.generation.controls import controlled
 from modules.generation.detail_texts import entries
 from modules.generation.details import check_details, skips_drawing, undrawn
 from modules.generation.finish import finish, model_description
-from modules.generation.hires import check_upscaler, target_of
+from modules.generation.hires import check_upscaler, work_of
 from modules.generation.hooks import Hooks
 from modules.generation.network_request import with_networks_of_settings
 from modules.generation.outpaint import outpainted
@@ -49,9 +50,15 @@ def generate(
     request = plan.request
     check_upscaler(request.hires, tools)
     check_details(request, tools)
-    watch(Progress("loading", batches=len(plan.batches)))
+    loading = Progress("loading", batches=len(plan.batches))
+    watch(loading)
     checkpoint, note = chosen_checkpoint(request, settings, tools)
-    with tools.models.borrow(checkpoint.title, **loan(settings), work=work_of(plan.request)) as bundle:
+    with tools.models.borrow(
+        checkpoint.title,
+        **loan(settings),
+        work=work_of(plan.request),
+        on_note=lambda sentence: watch(replace(loading, note=sentence)),
+    ) as bundle:
         session = Session(plan, settings, tools, watch, bundle, hooks)
         for sentence in (note, *bundle.notes):
             session.note(sentence)
@@ -88,15 +95,6 @@ def generate(
         model=model,
     )
     return hooks.finished(extended.result(result) if extended else result)
-
-
-def work_of(request: GenerationRequest) -> Work:
-    """The largest pass of the job, as far as memory is concerned."""
-    width, height = request.width, request.height
-    if request.hires:
-        target = target_of(request.hires, width, height).size
-        width, height = max(width, target[0]), max(height, target[1])
-    return Work(width, height, request.batch_size, doubled=request.cfg_scale != 1)
 
 
 def chosen_checkpoint(request: GenerationRequest, settings: Settings, tools: Tools) -> tuple[CheckpointInfo, str]:

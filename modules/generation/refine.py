@@ -10,6 +10,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.library import CheckpointInfo
 from modules.generation.denoise import told
 from modules.generation.guide import Handover, Successor
+from modules.generation.hires import work_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
 from modules.generation.switches import loan
@@ -46,7 +47,8 @@ def refiner_of(
     with ExitStack() as lent:
 
         def load() -> Successor:
-            other = lent.enter_context(session.tools.models.borrow(info, **loan(session.settings)))
+            work = work_of(session.request)
+            other = lent.enter_context(session.tools.models.borrow(info, **loan(session.settings), work=work))
             if not other.latent.means_the_same(bundle.latent):
                 raise BadRequest(
                     f"{info.name} cannot take over from {bundle.info.name} as refiner: their latents differ. "

@@ -42,11 +42,18 @@ class Loan(TypedDict):
 
     vae: str
     modules: Sequence[str]
+    offload: str
+    fp8: str
 
 
 def loan(settings: Settings) -> Loan:
-    """The VAE and the text encoders that the settings choose."""
-    return Loan(vae=settings["sd_vae"], modules=tuple(settings["forge_additional_modules"]))
+    """The VAE and the text encoders that the settings choose, and how weights are kept."""
+    return Loan(
+        vae=settings["sd_vae"],
+        modules=tuple(settings["forge_additional_modules"]),
+        offload=settings["model_offload"],
+        fp8=settings["fp8_storage"],
+    )
 
 
 def schedule_settings(settings: Settings, family: str) -> ScheduleSettings:

@@ -105,10 +105,13 @@ def open_tools(
     """
     library = Library([Path(checkpoints)], [Path(vaes)] if vaes else [])
     beside = Companions([Path(folder) for folder in (text_encoders, vaes) if folder])
+    chosen = Settings().with_flat(settings or {})
+    models = Models(library, DeviceWishes(device=device), companions=beside)
+    models.follow(chosen)
     return Tools(
-        models=Models(library, DeviceWishes(device=device), companions=beside),
-        settings=Settings().with_flat(settings or {}),
+        models=models,
+        settings=chosen,
         embeddings=EmbeddingLibrary([Path(embeddings)] if embeddings else []),
         networks=open_shelf([Path(loras)] if loras else [], [Path(hypernetworks)] if hypernetworks else []),
-        controls=ControlShelf([Path(controls)] if controls else []),
+        controls=ControlShelf([Path(controls)] if controls else [], residents=models.residents),
     )

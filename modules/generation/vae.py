@@ -16,7 +16,7 @@ from torch import Tensor
 
 from modules.checkpoints.approximate import decoded_by, encoded_by
 from modules.checkpoints.bundle import ModelBundle
-from modules.checkpoints.memory import device_memory, out_of_memory_explained, trim_heap
+from modules.checkpoints.device_memory import device_memory, out_of_memory_explained, trim_heap
 from modules.checkpoints.vae_bands import banded
 from modules.checkpoints.vae_tiles import VaeTiles, whole_bytes
 from modules.generation.large import LARGE

@@ -49,15 +49,13 @@ class Engine:
                 self._picture_networks = make_picture_networks(self._studio, self._tools)
                 faces = Faces(self._picture_networks, self._studio.flags.face_folders)
                 self._caption_models = CaptionModels(
-                    (self._studio.flags.models_dir,), lambda: caption_device(self._studio, self._tools)
+                    (self._studio.flags.models_dir,),
+                    lambda: caption_device(self._studio, self._tools),
+                    self._tools.models.residents,
                 )
                 detectors = Detectors(self._studio.flags.face_folders, (self._studio.flags.models_dir / "adetailer",))
                 self._tools = self._tools.with_(faces=faces, detectors=detectors)
-            models = self._tools.models
-            models.limit = int(settings["sd_checkpoints_limit"])
-            models.vae_setting = settings["sd_vae"]
-            models.modules = tuple(settings["forge_additional_modules"])
-            models.vae_setting_wins = settings["sd_vae_overrides_per_model_preferences"]
+            self._tools.models.follow(settings)
             return self._tools.with_(
                 settings=settings,
                 styles=self._studio.styles,
@@ -122,16 +120,26 @@ def make_tools(studio: Studio) -> Tools:
         device="cpu" if on_cpu else device_named(flags.device_id),
         full_precision=flags.no_half or flags.precision == "full",
         full_precision_vae=flags.no_half_vae,
+        half_text=flags.precision == "half",
         offload=Offload.BLOCKS if flags.lowvram else Offload.PARTS if flags.medvram else Offload.NONE,
         offload_sdxl=Offload.PARTS if flags.medvram_sdxl else Offload.NONE,
     )
+    models = Models(
+        studio.library,
+        wishes,
+        forced_vae=flags.vae_path,
+        companions=studio.companions,
+        on_loaded=lambda bundle: studio.host.model_loaded() if studio.host else None,
+    )
     return Tools(
-        models=Models(studio.library, wishes, forced_vae=flags.vae_path, companions=studio.companions),
+        models=models,
         settings=studio.settings,
         styles=studio.styles,
         embeddings=EmbeddingLibrary(flags.embedding_folders),
         networks=NetworkShelf(studio.loras, studio.hypernetworks),
-        controls=ControlShelf(flags.control_folders, flags.controlnet_preprocessor_models_dir),
+        controls=ControlShelf(
+            flags.control_folders, flags.controlnet_preprocessor_models_dir, residents=models.residents
+        ),
         approximations=Approximations(flags.approximation_folders),
         version=studio.infotext_version,
     )
@@ -158,7 +166,7 @@ def make_picture_networks(studio: Studio, tools: Tools) -> Networks:
             return Placement(torch.device("cpu"))
         return Placement(tools.models.device, half=tools.models.placement.unet == torch.float16)
 
-    return Networks(place)
+    return Networks(place, residents=tools.models.residents)
 
 
 def upscalers_of(studio: Studio, networks: Networks | None) -> Registry[Upscaler]:

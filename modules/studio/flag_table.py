@@ -153,8 +153,14 @@ class Flags:
     lowram: bool = switch("load weights straight to the card", obsolete="weights are read straight from the file.")
     no_half: bool = switch("compute in float32")
     no_half_vae: bool = switch("compute the VAE in float32")
-    precision: str = value("autocast", "precision of the network", choices=("full", "half", "autocast"))
-    upcast_sampling: bool = switch("keep weights in float16 and sample in float32", pending=True)
+    precision: str = value(
+        "autocast",
+        "full: float32; half: text encoders in float16, too; autocast: as the device does best",
+        choices=("full", "half", "autocast"),
+    )
+    upcast_sampling: bool = switch(
+        "keep weights in float16 and sample in float32", obsolete="samplers always compute in float32."
+    )
     use_cpu: tuple[str, ...] = value((), "parts that compute on the CPU: all, sd, interrogate, esrgan …", many=True)
     device_id: str | None = value(None, "index of the card")
     opt_channelslast: bool = switch(

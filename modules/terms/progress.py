@@ -16,7 +16,7 @@ Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "face
 class Progress:
     """Where a generation stands. `step` of `steps` counts sampler steps of the pass that runs; `batch` of `batches`
     counts passes (a hires pass counts as one more per batch). `counts` False: the steps are told, but are no share of
-    what there is to do (tiles between two passes)."""
+    what there is to do (tiles between two passes). `note`: a sentence for the user about what comes now."""
 
     phase: Phase
     step: int = 0
@@ -24,6 +24,7 @@ class Progress:
     batch: int = 0
     batches: int = 1
     counts: bool = True
+    note: str = ""
 
     @property
     def fraction(self) -> float:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from modules.checkpoints import memory
 from modules.checkpoints.devices import DeviceWishes, pick_device, placement_for
 from modules.checkpoints.library import Library
 from modules.checkpoints.load import Placement, load_checkpoint
 from modules.checkpoints.memory import Models
+from modules.checkpoints.residents import Residents
 from modules.terms.errors import BadRequest, Cancelled, NotFound, OutOfMemory, UnknownFile
 from tests.checkpoints.original_layout import tiny_sd1, vae_tensors, write_sd1
 
@@ -89,11 +89,12 @@ def test_two_are_kept_where_two_may_be(library: Library) -> None:
         assert again.unet is a.unet
 
 
-def test_short_memory_keeps_fewer_than_the_limit(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = Models(library, DeviceWishes("cpu"), limit=5)
+def test_short_memory_keeps_fewer_than_the_limit(library: Library) -> None:
+    free = [1 << 50]
+    models = Models(library, DeviceWishes("cpu"), limit=5, residents=Residents(lambda device: (free[0], 1 << 40)))
     with models.borrow("a"):
         pass
-    monkeypatch.setattr(memory, "device_memory", lambda device: (models.needed("b") // 2, 1 << 40))
+    free[0] = models.needed("b") // 2
     with models.borrow("b"):
         assert [info.name for info in models.held()] == ["b.safetensors"]
 

@@ -16,7 +16,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.files import open_tensors, read_header
 from modules.checkpoints.inspect import inspect_file
 from modules.checkpoints.load import Placement, load_checkpoint
-from modules.checkpoints.memory import _needed
+from modules.checkpoints.needs import need_before
 from modules.checkpoints.storage.layers import Stored, StoredConv2d, StoredEmbedding, StoredLinear, rows_seen
 from modules.checkpoints.storage.packed import Ggml
 from modules.networks.names import Part
@@ -115,9 +115,9 @@ def test_layers_keep_the_stored_form(tmp_path: Path, tensors: dict[str, Tensor],
 
 
 def test_needed_memory_counts_packed_bytes(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
-    eight = _needed(read_header(write_gguf(tmp_path / "eight", tensors, "Q8_0")), Placement())
-    four = _needed(read_header(write_gguf(tmp_path / "four", tensors, "Q4_0")), Placement())
-    full = _needed(read_header(write_gguf(tmp_path / "full", tensors, "F16")), Placement())
+    eight = need_before(read_header(write_gguf(tmp_path / "eight", tensors, "Q8_0")), Placement()).weights
+    four = need_before(read_header(write_gguf(tmp_path / "four", tensors, "Q4_0")), Placement()).weights
+    full = need_before(read_header(write_gguf(tmp_path / "full", tensors, "F16")), Placement()).weights
     assert four < eight < full
 
 

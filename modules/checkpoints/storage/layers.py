@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modules.checkpoints.storage.packed import Packed
+from modules.checkpoints.storage.packed import Float8, Packed
 
 
 class Stored(nn.Module):
@@ -83,6 +83,20 @@ def holdable(module: nn.Module, name: str, packed: Packed, view: Callable[[Tenso
     if rows is None:
         return None
     return packed if torch.equal(rows, torch.arange(packed.shape[0])) else packed.with_rows(rows)
+
+
+def in_eight_bits(module: nn.Module, name: str, value: Tensor, dtype: torch.dtype) -> Packed | Tensor | None:
+    """`value`, as `module` holds it under `name` when matrices and convolutions are kept in eight bits.
+
+    Returns: the weight packed, the bias rounded to eight bits, None for what stays as it is. As A1111 does it, so that
+    its pictures come out again: plain float8_e4m3fn without a scale, from `dtype`, biases too.
+    """
+    if type(module) not in (nn.Linear, nn.Conv2d) or name not in ("weight", "bias"):
+        return None
+    small = value.to(dtype).to(torch.float8_e4m3fn)
+    if name == "bias":
+        return small.to(dtype)
+    return Packed(small.view(torch.int8), tuple(value.shape), Float8(torch.float8_e4m3fn))
 
 
 def rows_seen(view: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor | None:

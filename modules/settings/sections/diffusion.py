@@ -20,8 +20,25 @@ SETTINGS = (
             "sd_checkpoints_limit",
             "Maximum number of checkpoints loaded at the same time",
             1,
-            "Models kept ready, in video memory and in memory together.",
+            "Models kept ready, in video memory and in memory together, if the next setting keeps them by number.",
             Slider(1, 10),
+        ),
+        setting(
+            "models_kept",
+            "Models to keep in memory",
+            "As many as fit",
+            "Those not used for longest go first: into memory while that has room, then altogether. ControlNets, "
+            "upscalers and captioners share the room.",
+            Choice(("As many as fit", "By number"), radio=True),
+        ),
+        setting(
+            "model_offload",
+            "Keep weights out of video memory",
+            "Automatic",
+            "Automatic: as far as a picture needs it. Network by network: text encoder, model and VAE take turns. "
+            "Block by block: the model comes in pieces, which is slow and needs least. --medvram and --lowvram ask "
+            "for the same.",
+            Choice(("Automatic", "Never", "Network by network", "Block by block"), radio=True),
         ),
         setting(
             "sd_checkpoints_keep_in_cpu",

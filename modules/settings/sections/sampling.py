@@ -266,7 +266,7 @@ SETTINGS = (
             "cache_fp16_weight",
             "Cache FP16 weight for LoRA",
             False,
-            "With 8 bit weights: apply LoRA to 16 bit copies kept in memory.",
+            "Kept for old configuration files: LoRA runs beside 8 bit weights here, which loses nothing of either.",
         ),
     ),
     *section(
