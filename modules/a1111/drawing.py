@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import Work, bound, work_now
+from modules.a1111.calls import KIND
 from modules.a1111.drafts import draft_of
 from modules.a1111.kept import Kept
 from modules.a1111.parts import PartWatch
 from modules.generation.hooks import Hooks
 from modules.generation.pipeline import generate
 from modules.studio.outputs import with_grid
+from modules.terms.errors import WebuiError
 from modules.terms.result import GeneratedImage, GenerationResult
 
 if TYPE_CHECKING:
@@ -87,6 +89,22 @@ def draw_draft(p: Any, hooks: Hooks) -> Any:
     return processed
 
 
+def draw_part(p: Any, request: GenerationRequest) -> GenerationResult:
+    """`request` as one part of what `p` asks for: with its always-on scripts, and not saved."""
+    from modules.processing import process_images
+
+    part = draft_of(request, scripts=p.scripts, script_args=p.script_args, is_api=p.is_api)
+    part.outpath_samples, part.outpath_grids = p.outpath_samples, p.outpath_grids
+    part.extra_generation_params = dict(p.extra_generation_params)
+    part.do_not_save_samples = part.do_not_save_grid = True
+    process_images(part)
+    result = work_now("process_images").last
+    if result is None:
+        raise WebuiError("Nothing was drawn.")
+    p.comments.update(part.comments)
+    return result
+
+
 def drawn(p: Any, request: GenerationRequest, work: Work, hooks: Hooks) -> GenerationResult:
     """The result of `request`; in a job that was broken off, what it had drawn of it before."""
     from modules import shared
@@ -120,7 +138,9 @@ def saved(p: Any, result: GenerationResult, settings: Any) -> GenerationResult:
         keep = tuple(dataclasses.replace(image, unsaved=True) for image in result.images)
         return dataclasses.replace(result, images=keep)
     outputs = studio.outputs.announcing(work.watch.writing, unsaved=work.watch.folder)
-    paths = outputs.save(result, settings, work.job.kind)
+    # A button of an extension draws in a job of its own kind; its pictures go where the tab's would.
+    tab = "img2img" if getattr(p, "init_images", None) else "txt2img"
+    paths = outputs.save(result, settings, tab if work.job.kind == KIND else work.job.kind)
     for image, path in zip(result.images, paths, strict=True):
         image.image.already_saved_as = str(path)  # type: ignore[attr-defined]
     images = tuple(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.a1111 import loading
 from modules.a1111.bound import Bound, bind
+from modules.a1111.calls import Turns
 from modules.a1111.imports import open_doors
 from modules.a1111.page.page import Page
 from modules.a1111.saving import SaveCallbacks
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
     from modules.terms.result import GenerationResult
 
 ROOT = Path(__file__).resolve().parents[2]
+# Callbacks that have nothing to do with drawing: an extension with none but these need not see every job.
+OF_THE_PAGE = frozenset(
+    {
+        "app_started",
+        "before_reload",
+        "ui_tabs",
+        "ui_train_tabs",
+        "ui_settings",
+        "before_component",
+        "after_component",
+        "infotext_pasted",
+        "script_unloaded",
+        "before_ui",
+    }
+)
 
 
 class Host:
@@ -28,10 +44,15 @@ class Host:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.page = Page()
+        self.turns = Turns()
+        self.page = Page(self.turns)
 
     def load(self) -> None:
         """Loads every active extension and the studio's own scripts. What fails is reported and passed over."""
+        if self.studio.extensions.active():
+            from modules.a1111.gradio3.apply import apply
+
+            apply()
         loading.load_all()
         scripts = importlib.import_module("modules.scripts")
         scripts.reset()
@@ -43,7 +64,11 @@ class Host:
         callbacks = importlib.import_module("modules.script_callbacks")
         runners = (scripts.scripts_txt2img, scripts.scripts_img2img)
         always_on = any(runner is not None and runner.alwayson_scripts for runner in runners)
-        return always_on or any(callbacks.callback_map.values())
+        return always_on or any(
+            registered
+            for category, registered in callbacks.callback_map.items()
+            if category.removeprefix("callbacks_") not in OF_THE_PAGE
+        )
 
     def build_without_page(self) -> None:
         """Makes the scripts' components where there is no page, so that the API knows their arguments."""
@@ -61,6 +86,16 @@ class Host:
         from modules.a1111.drawing import draw
 
         return draw(job, request, tools, watch)
+
+    def hold(self, job: Job, tools: Tools, watch: JobWatch) -> None:
+        """Lets the extension that waits for this turn work. Raises: WebuiError with what it raised."""
+        self.turns.hold(job, tools, watch)
+
+    def app_started(self, demo: Any, app: Any) -> None:
+        """Hands the server's app to the extensions that add routes to it; before anybody is answered."""
+        from modules import script_callbacks
+
+        script_callbacks.app_started_callback(demo, app)
 
     def rows(self) -> list[dict[str, Any]]:
         """The scripts as `/sdapi/v1/script-info` lists them."""

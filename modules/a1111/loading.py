@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,9 @@ from modules.a1111.ordering import in_order
 from modules.studio.extensions.folder import BASE, Extension
 
 log = logging.getLogger("atelier.extensions")
+
+# Name of a file as metadata has it -> the extension that it belongs to, None for the studio's own, and its path.
+Files = dict[str, tuple[Extension | None, Path]]
 
 
 def load_module(path: str) -> ModuleType:
@@ -35,24 +38,35 @@ def load_module(path: str) -> ModuleType:
 def script_files(extensions: list[Extension], root: Path) -> list[tuple[Extension | None, Path]]:
     """The script files of the studio, then those of the extensions, in the order in which they are to be loaded."""
     own = sorted((root / "scripts").glob("*.py"), key=lambda path: path.name)
-    files: dict[str, tuple[Extension | None, Path]] = {path.name.lower(): (None, path) for path in own}
+    files: Files = {path.name.lower(): (None, path) for path in own}
     for extension in extensions:
         for path in extension.files("scripts", ".py"):
             files[f"{extension.canonical_name}/{path.name.lower()}"] = (extension, path)
+    return [files[name] for name in in_order(list(files), _wishes(files, "scripts"))]
+
+
+def in_metadata_order(folder: str, found: Sequence[tuple[Extension, Path]]) -> list[Path]:
+    """Files of that sub-folder of extensions in the order that their metadata asks for."""
+    files: Files = {f"{extension.canonical_name}/{path.name.lower()}": (extension, path) for extension, path in found}
+    return [files[name][1] for name in in_order(list(files), _wishes(files, folder))]
+
+
+def _wishes(files: Files, folder: str) -> dict[str, list[str]]:
+    """Name of a file -> those that its metadata wants before it."""
     after: dict[str, list[str]] = {}
     for name, (own_extension, path) in files.items():
         if own_extension is None:
             continue
         metadata = own_extension.metadata
-        for wanted in (*metadata.of("requires", "scripts", path.name), *metadata.of("after", "scripts", path.name)):
+        for wanted in (*metadata.of("requires", folder, path.name), *metadata.of("after", folder, path.name)):
             after.setdefault(name, []).extend(_files_named(wanted, files))
-        for later in metadata.of("before", "scripts", path.name):
+        for later in metadata.of("before", folder, path.name):
             for other in _files_named(later, files):
                 after.setdefault(other, []).append(name)
-    return [files[name] for name in in_order(list(files), after)]
+    return after
 
 
-def _files_named(wanted: str, files: dict[str, tuple[Extension | None, Path]]) -> list[str]:
+def _files_named(wanted: str, files: Files) -> list[str]:
     """The files that a name in metadata stands for: one file, or all of an extension; the first alternative there."""
     for name in wanted.split("|"):
         if name in files:
@@ -73,7 +87,7 @@ def load_all() -> None:
         name = extension.canonical_name if extension else BASE
         base = extension.path if extension else bound().root
         try:
-            with being_loaded(base, path, name):
+            with being_loaded(base, path, name), extensions.starts.loading(name):
                 module = load_module(str(path))
                 scripts.register_scripts_of(module, scripts.ScriptFile(str(base), path.name, str(path)))
                 scripts.loaded_scripts[str(path)] = module
@@ -88,6 +102,10 @@ def being_loaded(base: Path, path: Path, extension: str) -> Iterator[None]:
     here = bound()
     before, here.loading = here.loading, Loading(base, str(path), extension)
     sys.path.insert(0, str(base))
+    own = bound().studio.extensions.packages / base.name
+    if own.is_dir() and str(own) not in sys.path:
+        # Behind the studio's own, which must keep their versions.
+        sys.path.append(str(own))
     try:
         yield
     finally:

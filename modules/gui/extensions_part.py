@@ -8,8 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from modules.gui import paste
 from modules.gui.form import Tab
 from modules.gui.needs import Studio
+from modules.gui.widgets import private
 from modules.terms.request import GenerationRequest
 
 
@@ -50,3 +52,45 @@ def with_scripts(studio: Studio, tab: str, request: GenerationRequest, values: M
     request = request.with_(script=asked["script"], scripts={**asked["scripts"], **request.scripts})
     request.check()
     return request
+
+
+def extension_tabs(studio: Studio) -> None:
+    """Builds the tabs that extensions bring, among those of the page."""
+    if studio.host is None:
+        return
+    for title, elem_id, build in studio.host.page.tabs():
+        with gr.Tab(title, id=elem_id, elem_id=f"tab_{elem_id}"):
+            build()
+
+
+def know_tabs(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
+    """Tells extensions of the fields and canvases to which their buttons may send, once all are built."""
+    if studio.host is None:
+        return
+    page = studio.host.page
+    canvases = {
+        "img2img": img2img.pictures.components["image"],
+        "inpaint": img2img.pictures.components["inpaint"],
+        "extras": extras.pictures.components["extras"],
+    }
+    page.know("txt2img", txt2img.fields.components)
+    page.know("img2img", img2img.fields.components, canvases["img2img"])
+    page.know("inpaint", img2img.fields.components, canvases["inpaint"])
+    page.know("extras", {}, canvases["extras"])
+    page.connect(canvases)
+
+
+def bind_paste(studio: Studio, tab: Tab, button: gr.Button) -> None:
+    """The paste button fills the fields of scripts, too."""
+    if studio.host is None:
+        return
+    page = studio.host.page
+    outputs = page.paste_outputs(tab.name)
+    if not outputs:
+        return
+
+    def fill(prompt: str) -> Any:
+        updates = page.pasted(tab.name, prompt.strip() or paste.last_infotext(studio))
+        return updates if len(updates) > 1 else updates[0]
+
+    button.click(fill, tab.fields.components["prompt"], outputs, **private())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,7 @@ from modules.generation.resources import Resources
 from modules.imaging.names import Subject
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
+from modules.studio.extensions.folder import Extensions
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
 from modules.studio.jobs import Jobs
@@ -24,6 +25,8 @@ from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from gradio import Blocks
     from gradio.components import Component
 
 
@@ -51,6 +54,22 @@ class PageHost(Protocol):
     def drafted(self, components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]: ...
 
     def asked(self, tab: str, values: Mapping[str, Any]) -> dict[str, Any]: ...
+
+    def tabs(self) -> list[tuple[str, str, Callable[[], None]]]: ...
+
+    def know(self, tab: str, fields: Mapping[str, Component], picture: Component | None = None) -> None: ...
+
+    def connect(self, canvases: Mapping[str, Component]) -> None: ...
+
+    def paste_outputs(self, tab: str) -> list[Component]: ...
+
+    def pasted(self, tab: str, text: str) -> list[Any]: ...
+
+    def head(self) -> str: ...
+
+    def add_routes(self, app: FastAPI) -> None: ...
+
+    def mounted(self, demo: Blocks, app: FastAPI) -> None: ...
 
 
 class Host(Protocol):
@@ -86,6 +105,9 @@ class Studio(Protocol):
 
     @property
     def host(self) -> Host | None: ...
+
+    @property
+    def extensions(self) -> Extensions: ...
 
     @property
     def engine_state(self) -> str: ...

@@ -10,38 +10,48 @@ import gradio as gr
 from fastapi import FastAPI
 
 from modules.gui import (
+    about_routes,
     extras_tab,
     form,
     i18n,
     img2img_tab,
+    keeping_routes,
     library_tab,
     merger_tab,
     models_tab,
     png_info_tab,
+    queue_tab,
     quicksettings,
     routes,
     send_to,
     settings_tab,
     txt2img_tab,
 )
-from modules.gui.extensions_part import building
+from modules.gui.arrangement import TITLES, arrange
+from modules.gui.extensions_part import building, extension_tabs, know_tabs
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.pictures import serve_in_place
 from modules.gui.theme import theme
+from modules.gui.ui_config import UiConfig
 from modules.gui.widgets import frame, private, script
 
 MAX_UPLOAD = "256mb"
 FAVICON = routes.STATIC / "favicon.png"
 
 
-def mount(app: FastAPI, studio: Studio) -> None:
+def mount(app: FastAPI, studio: Studio) -> gr.Blocks:
     """The page at "/" of `app`. Call it last: Gradio answers everything that no route before it took."""
     stamp = routes.version()
     routes.add_routes(app, studio, stamp)
-    demo = build(studio)
+    config = UiConfig(studio.flags.ui_config_file)
+    keeping_routes.add_routes(app, studio, config)
+    about_routes.add_routes(app, studio, config)
+    if studio.host is not None:
+        studio.host.page.add_routes(app)
+    demo = build(studio, config)
     serve_in_place(_folders(studio))
     gr.mount_gradio_app(
         app,
@@ -58,11 +68,15 @@ def mount(app: FastAPI, studio: Studio) -> None:
     )
     demo.mounted()
     gradio = app.router.routes[-1]
-    gradio.app = FrontDoor(gradio.app, routes.head(stamp))  # type: ignore[attr-defined]
+    brought = studio.host.page.head() if studio.host is not None else ""
+    gradio.app = FrontDoor(gradio.app, routes.head(stamp) + brought)  # type: ignore[attr-defined]
+    if studio.host is not None:
+        studio.host.page.mounted(demo, app)
+    return demo
 
 
-def build(studio: Studio) -> GuardedBlocks:
-    """The components and their events, not yet served."""
+def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
+    """The components and their events, not yet served. `config`: what the fields begin with."""
     demo = GuardedBlocks(folders=lambda: _folders(studio), title="Atelier", analytics_enabled=False, fill_width=True)
     with demo, building(studio):
         frame('<div id="notices" role="status"></div>', elem_id="notice_bar")
@@ -82,14 +96,24 @@ def build(studio: Studio) -> GuardedBlocks:
                 library_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:
                 models_tab.build()
+            extension_tabs(studio)
+            with gr.Tab(label("page.tab.queue"), id="queue", elem_id="tab_queue") as queue:
+                queue_tab.build()
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
         library.select(fn=None, js=script("openLibrary"), **private())
+        know_tabs(studio, tab, img2img, extras)
+        for one in (tab, img2img, extras, merger) if config is not None else ():
+            config.adopt(one)
         models.select(fn=None, js=script("openModels"), **private())
+        queue.select(fn=None, js=script("openQueue"), **private())
+        for source in (tab, img2img):
+            queue_tab.bind_duplicate(studio, source)
         settings.select(fn=None, js=script("openSettings"), **private())
         for source in (tab, img2img, extras):
             send_to.bind(studio, source, img2img, extras)
         _bind_opening(demo, studio, quick, (tab, img2img, extras, merger))
+    arrange(demo, studio.settings, TITLES)
     return demo
 
 
@@ -116,6 +140,18 @@ def _bind_opening(
             outputs=tab.draft.inputs,
             **private(),
         )
+        # Presets and a checkpoint of another kind fill the fields, too: the script says which.
+        take = gr.Button("", visible="hidden", elem_id=f"{tab.name}_take_values")
+        take.click(
+            fn=None,
+            js=script("takeValues", tab.name, list(tab.draft.components)),
+            inputs=tab.draft.inputs,
+            outputs=tab.draft.inputs,
+            **private(),
+        )
+    for one in quick:
+        if one.key == "sd_model_checkpoint":
+            one.component.change(fn=None, js=script("checkpointChanged"), **private())
 
 
 def _folders(studio: Studio) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from modules.gui import paste
+from modules.gui.extensions_part import bind_paste
 from modules.gui.form import Tab, changes
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
@@ -109,6 +110,7 @@ def bind_generation(
         [*fields.inputs, differs],
         **private(),
     ).success(fn=None, js=script("tellNotes"), inputs=differs, **private())
+    bind_paste(studio, tab, top.paste)
 
 
 def bind_jobs(

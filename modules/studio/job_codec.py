@@ -21,12 +21,13 @@ from modules.terms import extras, merging
 from modules.terms.control import ControlUnit
 from modules.terms.detail import DetailPass, DetailUnit
 from modules.terms.errors import BadRequest, NotFound
+from modules.terms.hosted_call import HostedCall
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 SCHEMA = 1
 REQUEST_TYPES: tuple[type, ...] = (
-    *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, DetailPass, DetailUnit, PictureBatch),
+    *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, DetailPass, DetailUnit, PictureBatch, HostedCall),
     *extras.TYPES,
     *merging.TYPES,
 )

@@ -35,6 +35,22 @@ class ScriptHost(Protocol):
         """The result of `request`, with a grid where one is wanted. Raises: as `generate`."""
         ...
 
+    def build_without_page(self) -> None:
+        """Makes the scripts' components where there is no page."""
+        ...
+
+    def app_started(self, demo: Any, app: Any) -> None:
+        """Lets extensions add to the server's app; demo is None without a page."""
+        ...
+
+    def hold(self, job: Job, tools: Tools, watch: JobWatch) -> None:
+        """Lets the extension that waits for this turn work. Raises: WebuiError with what it raised."""
+        ...
+
+    def model_loaded(self) -> None:
+        """A checkpoint has come into memory."""
+        ...
+
     def rows(self) -> list[dict[str, Any]]:
         """The scripts as `/sdapi/v1/script-info` lists them."""
         ...

@@ -26,10 +26,14 @@ from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
+from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
+from modules.studio.extensions.manager import Manager
+from modules.studio.extensions.states import States
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
 from modules.studio.gallery.gallery import Gallery
+from modules.studio.hosted_run import run_hosted
 from modules.studio.job import Job, Outcome
 from modules.studio.jobs import Jobs, JobWatch
 from modules.studio.memory_report import memory_report
@@ -44,6 +48,7 @@ from modules.studio.uploads import Uploads
 from modules.studio.version import INFOTEXT_VERSION, VERSION
 from modules.terms.errors import Refused
 from modules.terms.extras import ExtrasRequest
+from modules.terms.hosted_call import HostedCall
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
@@ -64,6 +69,11 @@ class Studio:
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
+        self.extension_manager = manager_of(self.extensions, flags)
+        self.extension_states = States(
+            flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version
+        )
+        self.extension_index = Available(flags.cache_dir / "extensions.json")
         self.host: ScriptHost | None = None
         self.flags = flags = with_other_folders(flags, self.settings)
         self.reload_styles()
@@ -123,7 +133,7 @@ class Studio:
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest,
+        request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest | HostedCall,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -235,8 +245,15 @@ def with_other_folders(flags: Flags, settings: Settings) -> Flags:
     return dataclasses.replace(flags, others=more_folders(settings["other_model_folders"], files))
 
 
+ROOT = Path(__file__).resolve().parents[2]
 # With another data folder, too, there is something to draw with from the first minute on.
-BUILT_IN_MODEL = Path(__file__).resolve().parents[2] / "models" / "Stable-diffusion" / "atelier-mini.safetensors"
+BUILT_IN_MODEL = ROOT / "models" / "Stable-diffusion" / "atelier-mini.safetensors"
+
+
+def manager_of(extensions: Extensions, flags: Flags) -> Manager:
+    """What installs extensions."""
+    records = flags.data_dir / "private" / "extensions.json"
+    return Manager(extensions, ROOT, flags.data_dir / "tmp" / "extensions", records, extensions.packages)
 
 
 def library_of(flags: Flags, hashes: HashCache, list_hidden: Callable[[], bool] = lambda: True) -> Library:
@@ -259,4 +276,5 @@ RUNS: Mapping[type, Callable[[Studio, Job, JobWatch], Outcome]] = {
     ExtrasRequest: run_extras,
     MergeRequest: run_merge,
     ExtractRequest: run_extract,
+    HostedCall: run_hosted,
 }

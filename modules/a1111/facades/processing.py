@@ -95,6 +95,7 @@ class StableDiffusionProcessing:
         self.cached_c = self.cached_uc = self.cached_hr_c = self.cached_hr_uc = [None, None]
         self.paste_to = None
         self.is_hr_pass = False
+        self.inversion = None
         self.is_using_inpainting_conditioning = False
         self.sampler_noise_scheduler_override = None
         self.scripts_setup_complete = False

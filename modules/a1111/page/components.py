@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from modules.a1111.gradio3.origin import asked_by_extension
+
 
 @contextmanager
 def heard() -> Iterator[None]:
@@ -44,6 +46,9 @@ def _telling(init: Callable[..., None]) -> Callable[..., None]:
         script_callbacks.before_component_callback(self, **options)
         init(self, *args, **options)
         scripts.add_classes_to_gradio_component(self)
+        if self.get_block_name() == "accordion" and asked_by_extension():
+            # Scripts of extensions look for what stands in it before anybody has opened it: static/mounting.js.
+            self.elem_classes.append("of-extension")
         script_callbacks.after_component_callback(self, **options)
         if runner is not None:
             runner.after_component(self, **options)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
-from modules.a1111.page import script_values
+from modules.a1111.page import browser, buttons, pasting, script_values, tabs
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from gradio import Blocks
     from gradio.components import Component
+
+    from modules.a1111.calls import Turns
 
 
 class Page:
     """The part that extensions have in the page; one per host."""
 
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+
     @contextmanager
     def building(self) -> Iterator[None]:
         """Within: the page is built, and whoever wants to hear of its components does."""
-        from modules import script_callbacks
+        from modules import infotext_utils, script_callbacks
         from modules.a1111.page.components import heard
 
         script_callbacks.before_ui_callback()
+        script_callbacks.ui_settings_callback()
+        infotext_utils.reset()
         with ExitStack() as stack:
             if bound().studio.extensions.active():
                 stack.enter_context(heard())
@@ -60,3 +69,41 @@ class Page:
     def drafted(self, components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]:
         """Those whose values a browser can keep as text, so that a reload loses nothing."""
         return script_values.drafted(components)
+
+    def tabs(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """Title, elem_id and what builds the inside, of every tab of extensions."""
+        return tabs.tabs()
+
+    def know(self, tab: str, fields: Mapping[str, Component], picture: Component | None = None) -> None:
+        """Tells extensions of a tab's fields by name, and of the canvas that takes its picture."""
+        from modules import infotext_utils
+
+        own = pasting.paste_fields(fields)
+        infotext_utils.add_paste_fields(tab, picture, own)
+
+    def connect(self, canvases: Mapping[str, Component]) -> None:
+        """Binds the buttons with which extensions send pictures and texts. canvases: by A1111's name of the place."""
+        buttons.connect(canvases)
+
+    def paste_outputs(self, tab: str) -> list[Component]:
+        """The components of scripts that a pasted text may fill."""
+        return [component for component, _ in script_values.runner_of(tab).infotext_fields]
+
+    def pasted(self, tab: str, text: str) -> list[Any]:
+        """Updates for those, from a picture's text."""
+        return pasting.pasted(script_values.runner_of(tab).infotext_fields, text)
+
+    def head(self) -> str:
+        """Scripts and style sheets for the page's <head>."""
+        return browser.head()
+
+    def add_routes(self, app: FastAPI) -> None:
+        """The routes that those need; before the page is mounted."""
+        browser.add_routes(app)
+
+    def mounted(self, demo: Blocks, app: FastAPI) -> None:
+        """The page stands: from now on extensions may add routes of their own."""
+        from modules import shared
+
+        shared.demo = demo
+        browser.open_for_routes(app)

@@ -1,0 +1,44 @@
+// Gradio puts the inside of a tab or an accordion into the page when it is first opened. Scripts of extensions look for
+// it when the page is loaded, so the panes that they know are opened once, unseen, before those scripts hear of the page.
+"use strict";
+
+const panesOfOurs = ["tab_img2img"];
+const mountingDeadline = 4000;
+
+function nextFrame() {
+    return new Promise((done) => setTimeout(done, 30));
+}
+
+async function waitFor(found, until) {
+    while (!found() && Date.now() < until) await nextFrame();
+}
+
+/** Opens tab `id` and waits for its inside. */
+async function mountTab(id, until) {
+    const button = document.getElementById(`${id}-button`);
+    if (!button || button.getAttribute("aria-selected") === "true") return;
+    button.click();
+    await waitFor(() => document.getElementById(id)?.querySelector("[id], .block"), until);
+}
+
+/** Opens the accordions of extensions that are closed, and closes them again. */
+async function mountAccordions(until) {
+    const closed = [...document.querySelectorAll(".of-extension > .label-wrap:not(.open)")];
+    for (const line of closed) line.click();
+    await waitFor(() => closed.every((line) => line.classList.contains("open")), until);
+    await nextFrame();
+    for (const line of closed) if (line.classList.contains("open")) line.click();
+}
+
+async function mountPanes() {
+    const until = Date.now() + mountingDeadline;
+    const chosen = document.querySelector("#tabs > * [role=tab][aria-selected=true]");
+    document.documentElement.classList.add("mounting");
+    try {
+        for (const id of [...panesOfOurs, ...window.extensionTabs]) await mountTab(id, until);
+        chosen?.click();
+        await mountAccordions(until);
+    } finally {
+        document.documentElement.classList.remove("mounting");
+    }
+}
