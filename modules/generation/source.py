@@ -104,7 +104,7 @@ def prepare_source(session: Session, source: Source) -> Prepared:
     blend = blend_by(soft, paint) if soft is not None and paint is not None else None
     start = Start(latents, paint, image_conditioning(session, pixels, region, source.mask), multiplier, blend)
     sheets = sheets.repeated(count)
-    targets = sheets.images if settings["img2img_color_correction"] else []
+    targets = (source.colours or sheets.images) if settings["img2img_color_correction"] else []
     return Prepared(
         start, tuple(sheets.overlays), region, tuple(targets), tuple(sheets.originals), soft if blend else None
     )

@@ -45,7 +45,10 @@ class Mask:
 
 @dataclass(frozen=True)
 class Source:
-    """The pictures that img2img starts from: one for all, or one per picture of the batch."""
+    """The pictures that img2img starts from: one for all, or one per picture of the batch.
+
+    colours: the pictures whose colours the results are to have, where the settings ask for that; none: `images`.
+    """
 
     images: tuple[Image, ...]
     resize_mode: int = param(0, "Resize mode", Choice((0, 1, 2, 3)))
@@ -54,6 +57,7 @@ class Source:
     initial_noise_multiplier: float | None = param(
         None, "Noise multiplier", Slider(0, 1.5, 0.001), infotext="Noise multiplier"
     )
+    colours: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
