@@ -26,7 +26,9 @@ def rates_of(finished: Iterable[Job]) -> dict[str, float]:
 
 def waits_of(active: Sequence[Job], rates: Mapping[str, float]) -> dict[str, float | None]:
     """Job id -> seconds until it is through, in the order of the queue; None from the first on of which that is not
-    known. One worker runs them one after the other."""
+    known. One worker runs them one after the other. What runs tells more of the speed than what has finished."""
+    measured = {job.kind: rate for job in active if (rate := _measured(job)) is not None}
+    rates = {**rates, **measured}
     waits: dict[str, float | None] = {}
     total: float | None = 0.0
     for job in active:
@@ -38,6 +40,12 @@ def waits_of(active: Sequence[Job], rates: Mapping[str, float]) -> dict[str, flo
         total = None if total is None or needs is None else total + needs
         waits[job.id] = total
     return waits
+
+
+def _measured(job: Job) -> float | None:
+    """Seconds per work of a running job that knows when it will be through."""
+    work = job.brief.get("work")
+    return (job.elapsed + job.eta) / float(work) if work and job.eta is not None and job.elapsed else None
 
 
 class Rates:

