@@ -156,6 +156,7 @@ class Follower {
             image.src = next.src;
             image.hidden = false;
             this.previewed = name;
+            document.dispatchEvent(new CustomEvent("atelier:preview", { detail: { tab: this.tab, url: next.src } }));
         } catch {
             // The job ended meanwhile: there is no preview any more, but a picture.
         } finally {

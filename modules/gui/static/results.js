@@ -59,6 +59,15 @@ export function addressOfSelected(tab) {
     return shown[tab]?.images.length ? image?.src ?? null : null;
 }
 
+/** The pictures that `tab` shows, each with the address of its file. */
+export function pictures(tab) {
+    const images = shown[tab]?.images ?? [];
+    const thumbnails = [...document.querySelectorAll(`#${tab}_gallery .thumbnail-item.thumbnail-small img`)];
+    // A single picture has no thumbnail.
+    if (thumbnails.length !== images.length) return [{ ...images[selectedIndex(tab)], url: addressOfSelected(tab) }];
+    return images.map((image, index) => ({ ...image, url: thumbnails[index].src }));
+}
+
 export function seedOfSelected(tab, name) {
     const images = shown[tab]?.images ?? [];
     // A grid has no seed of its own: its first picture's is meant.
