@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from modules.gui.arrangement import CATEGORIES, TITLES
 from modules.gui.needs import Studio
 from modules.terms.errors import NotFound
 
-TABS = ("txt2img", "img2img", "Extras", "PNG Info", "Checkpoint Merger", "Settings")
-
 
 def listing_of(studio: Studio, *, hiding: bool = False) -> Callable[[str], list[str]]:
-    """`listing(name)`: what the studio offers under that name, and the page's own "settings" and "tabs".
+    """`listing(name)`: what the studio offers under that name, and the page's own: "settings", "tabs", "ui_categories".
 
     `hiding` leaves out the samplers that the user does not want to see.
     """
@@ -20,7 +19,9 @@ def listing_of(studio: Studio, *, hiding: bool = False) -> Callable[[str], list[
         if name == "settings":
             return list(studio.settings.catalogue)
         if name == "tabs":
-            return list(TABS)
+            return list(TITLES.values())
+        if name == "ui_categories":
+            return list(CATEGORIES)
         try:
             offered = studio.listing(name)
         except NotFound:

@@ -13,7 +13,7 @@ from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import told
 from modules.gui.settings_tab import plain
-from modules.gui.widgets import component_of, private, tool_button
+from modules.gui.widgets import component_of, private, script, tool_button
 from modules.terms.declare import Choice, Control
 
 
@@ -29,6 +29,8 @@ def build(studio: Studio) -> list[QuickSetting]:
     keys = [key for key in studio.settings["quicksettings_list"] if key in studio.settings.catalogue]
     with gr.Row(elem_id="quicksettings"):
         row = [_setting(studio, key) for key in keys]
+        presets = tool_button("page.presets", elem_id="open_presets", icon="presets")
+    presets.click(fn=None, js=script("openPresets"), **private())
     for quick in row:
         _bind(studio, quick)
     return row

@@ -18,7 +18,6 @@ from starlette.types import Scope
 from modules.gui import control_panel, control_values, i18n, settings_tab
 from modules.gui.guard import refuse_forged
 from modules.gui.listing import listing_of
-from modules.gui.native_size import native_size
 from modules.gui.needs import Studio
 from modules.terms.errors import WebuiError
 
@@ -39,6 +38,18 @@ _FOR_SCRIPTS = (
     "show_progressbar",
     "prevent_screen_sleep_during_generation",
     "gallery_height",
+    "extra_networks_card_width",
+    "extra_networks_card_height",
+    "extra_networks_card_text_scale",
+    "extra_networks_card_show_desc",
+    "extra_networks_card_description_is_html",
+    "extra_networks_card_order_field",
+    "extra_networks_card_order",
+    "extra_networks_dir_button_function",
+    "extra_networks_tree_view_style",
+    "extra_networks_tree_view_default_enabled",
+    "extra_networks_tree_view_default_width",
+    "extra_networks_add_text_separator",
     "keyedit_precision_attention",
     "keyedit_precision_extra",
     "keyedit_delimiters",
@@ -92,7 +103,11 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
     """The page's own routes on `app`; they must stand there before Gradio takes all that is left."""
 
     def language_of(request: Request) -> str:
-        return i18n.choose(str(studio.settings["language"]), request.headers.get("accept-language", ""))
+        wanted = str(studio.settings["language"])
+        if wanted not in i18n.LANGUAGES and studio.settings["localization"] not in ("", "None"):
+            # A translation for A1111 goes by the English texts.
+            return i18n.FALLBACK
+        return i18n.choose(wanted, request.headers.get("accept-language", ""))
 
     @app.get(f"{PREFIX}/boot.js", include_in_schema=False)
     def boot(request: Request) -> Response:
@@ -102,7 +117,7 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             "texts": i18n.for_scripts(language),
             "options": _options(studio),
             "theme": studio.flags.theme,
-            "native_size": native_size(studio),
+            "localized": studio.settings["localization"] not in ("", "None"),
             **_state(studio),
         }
         # Gradio's page asks the browser for its language; it shall hear the one that was chosen.

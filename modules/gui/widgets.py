@@ -49,7 +49,10 @@ def component_of(
     """The component that shows `control`. `choices` are those of a list that only the studio knows."""
     common = {"label": text, "elem_id": elem_id, "value": value, **options}
     if isinstance(control, Slider):
-        return gr.Slider(control.minimum, control.maximum, step=control.step, buttons=[], **common)
+        slider = gr.Slider(control.minimum, control.maximum, step=control.step, buttons=[], **common)
+        # Its ends are how far the hand reaches. A pasted size may lie beyond: the request knows its own limits.
+        slider.preprocess = lambda value: value  # type: ignore[method-assign]
+        return slider
     if isinstance(control, Number):
         return gr.Number(
             minimum=control.minimum, maximum=control.maximum, precision=0 if control.integer else None, **common

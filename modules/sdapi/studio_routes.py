@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
 import sys
@@ -19,6 +18,8 @@ from pydantic import ConfigDict
 
 from modules.sdapi.needs import Studio
 from modules.sdapi.schemas import Body
+from modules.studio.checksum import signed
+from modules.studio.checksum import signed
 from modules.terms.errors import BadRequest, NotFound
 
 SECRET_FLAGS = frozenset({"api_auth", "api_token", "gradio_auth", "gradio_auth_path", "ngrok", "tls_keyfile"})
@@ -152,7 +153,7 @@ def flags_of(studio: Studio) -> dict[str, Any]:
 
 def sysinfo_text(studio: Studio) -> str:
     """What helps to find a fault, as JSON: versions, flags, settings; no secrets."""
-    return json.dumps(
+    return signed(
         {
             "Platform": platform.platform(),
             "Python": sys.version,
@@ -162,9 +163,7 @@ def sysinfo_text(studio: Studio) -> str:
             "Config": studio.settings.as_json(),
             "Packages": {name: _version(name) for name in PACKAGES},
             "Jobs": [job.view() for job in studio.jobs.active()],
-        },
-        indent=4,
-        default=str,
+        }
     )
 
 

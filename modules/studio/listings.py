@@ -13,6 +13,7 @@ from modules.enhance.detection.names import names_in
 from modules.enhance.faces.known import RESTORERS
 from modules.generation import always_on
 from modules.studio import control_lists
+from modules.studio.localizations import localization_files, localization_folders
 from modules.studio.network_lists import embedding_names, embedding_rows
 from modules.terms.errors import NotFound
 from modules.terms.extras import STEP_NAMES
@@ -187,6 +188,7 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "postprocessing": lambda studio: list(STEP_NAMES),
     "control_models": lambda studio: control_lists.model_names(studio.control_files),
     "control_modules": lambda studio: control_lists.module_names(),
+    "localizations": lambda studio: ["None", *localization_files(localization_folders(studio))],
 }
 DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "checkpoints": _checkpoints,

@@ -70,7 +70,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, address: str, **options: object) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, "locale": "en-US", **options})
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(45_000)
         self.address = address
         self.faults: list[str] = []
         self.requests: list[str] = []
@@ -119,6 +119,7 @@ def page(regular: Visitor, studio: StandIn) -> Iterator[Page]:
     page = regular.open()
     yield page
     page.evaluate("localStorage.clear(); sessionStorage.clear(); document.body.dataset.draft = ''")
+    regular.context.clear_cookies()
     page.close()
     assert regular.faults == []
 

@@ -463,7 +463,7 @@ def test_drafts_survive_a_reload_in_closed_parts_too(page) -> None:
     page.click("#txt2img_hr > button")
     page.wait_for_selector("#txt2img_hr_scale input[type=number]")
     set_number(page, "txt2img_hr_scale", 3)
-    page.wait_for_function("(localStorage.getItem('atelier.txt2img.draft') ?? '').includes('\"hires.scale\":3')")
+    page.wait_for_function("window.atelier.draft('txt2img')['hires.scale'] === 3")
     page.reload()
     ready(page)
     page.wait_for_function("document.querySelector('#txt2img_prompt textarea').value === 'half a thought'")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from modules.gui.page import build
 from modules.gui.pictures import serve_in_place
 from tests.gui.serving import app_of
 from tests.gui.stand_in import StandIn, png
@@ -97,6 +98,83 @@ def test_settings_come_in_the_language_of_the_reader(client: TestClient, studio:
     assert all(setting["control"]["type"] for setting in settings.values())
 
 
+def test_a_system_report_that_was_changed_is_told_from_a_whole_one(client: TestClient) -> None:
+    written = client.get("/internal/sysinfo-download").text
+
+    def whole(text: str) -> bool:
+        return bool(client.post("/internal/gui/sysinfo", json={"text": text}).json()["whole"])
+
+    assert whole(written)
+    assert whole(written.replace("\n", "\r\n"))
+    assert not whole(written.replace('"Version"', '"version"'))
+    assert not whole('{"Version": 1}')
+
+
+def test_every_package_is_named_with_its_license(client: TestClient) -> None:
+    told = client.get("/internal/gui/about").json()
+    named = {one["name"]: one for one in told["credits"]}
+    assert {"gradio", "torch", "diffusers"} <= set(named)
+    assert all(one["version"] and one["license"] for one in named.values())
+    assert dict(told["facts"])["Python"].startswith("3.")
+
+
+def test_fields_begin_with_what_was_applied_as_their_defaults(tmp_path: Path) -> None:
+    values = {"txt2img": {"steps": 33, "sampler": "Euler", "prompt": "", "hires.scale": 3}}
+    first, second = StandIn(tmp_path / "data"), None
+    try:
+        with TestClient(app_of(first), base_url="http://127.0.0.1:7860") as client:
+            rows = client.post("/internal/gui/defaults", json={"values": values, "apply": True}).json()
+            assert {(row["key"], row["old"], row["new"]) for row in rows} == {
+                ("txt2img/Sampling steps", 20, 33),
+                ("txt2img/Sampling method", "DPM++ 2M", "Euler"),
+                ("txt2img/Upscale by", 2.0, 3),
+            }
+        told = json.loads((tmp_path / "data" / "ui-config.json").read_text())
+        assert told["txt2img/Sampling steps/value"] == 33
+        told |= {"txt2img/Width/maximum": 4096, "txt2img/Batch count/value": "many", "img2img/CFG Scale/value": 3}
+        (tmp_path / "data" / "ui-config.json").write_text(json.dumps(told))
+        second = first
+        with TestClient(app_of(second), base_url="http://127.0.0.1:7860") as client:
+            components = {
+                one["props"].get("elem_id"): one["props"] for one in client.get("/config").json()["components"]
+            }
+            assert client.post("/internal/gui/defaults", json={"values": values}).json() == []
+        assert components["txt2img_steps"]["value"] == 33
+        assert components["txt2img_sampling"]["value"] == "Euler"
+        assert components["txt2img_width"]["maximum"] == 4096
+        assert components["txt2img_batch_count"]["value"] == 1
+        assert components["img2img_cfg_scale"]["value"] == 3
+    finally:
+        first.jobs.close()
+
+
+def test_the_page_is_arranged_as_the_settings_say(tmp_path: Path) -> None:
+    studio = StandIn(tmp_path / "data")
+    studio.settings = studio.settings.with_flat(
+        {
+            "ui_tab_order": ["Extras", "img2img"],
+            "hidden_tabs": ["PNG Info", "Settings"],
+            "ui_reorder_list": ["seed", "sampler"],
+            "compact_prompt_box": True,
+        }
+    )
+    try:
+        demo = build(studio)
+    finally:
+        studio.jobs.close()
+    named = {block.elem_id: block for block in demo.blocks.values() if block.elem_id}
+    tabs = named["tabs"].children
+    assert [tab.elem_id for tab in tabs][:3] == ["tab_extras", "tab_img2img", "tab_txt2img"]
+    # Without the settings nobody could get the others back.
+    assert {tab.elem_id for tab in tabs if not tab.visible} == {"tab_pnginfo"}
+    parts = [child.elem_id for child in named["txt2img_settings"].children]
+    assert parts[0] == "txt2img_prompt_container"
+    assert (
+        parts.index("txt2img_seed_row") < parts.index("sampler_selection_txt2img") < parts.index("txt2img_accordions")
+    )
+    assert named["txt2img_results"].children[0].elem_id == "txt2img_actions_column"
+
+
 def test_settings_change_or_say_why_not(client: TestClient, studio: StandIn) -> None:
     answer = client.post("/internal/gui/settings", json={"jpeg_quality": 91, "samples_save": True})
     assert answer.json() == {"changed": ["jpeg_quality"], "values": {"jpeg_quality": 91}}
@@ -150,7 +228,8 @@ def test_a_form_begins_with_the_size_of_the_checkpoint(
     header = json.dumps({"__metadata__": metadata}).encode()
     (studio.models / "some.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
     studio.library.refresh()
-    assert boot(client, "en")["native_size"] == size
+    told = client.get("/internal/gui/family").json()["values"]
+    assert [told.get("width"), told.get("height")] == (size or [None, None])
 
 
 def test_a_folder_is_served_once_however_often_it_is_named(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 // Everything the page does in the browser starts here. Gradio's events call `atelier.handle(name, values)`;
 // what a handler throws is shown as a message (Gradio itself swallows it without a trace).
+import { nameUploads, watchStopping } from "./access.js";
 import { openCanvas, watchPaste } from "./canvas.js";
 import { handlers as controlHandlers, openControl } from "./controls.js";
 import * as drafts from "./drafts.js";
 import { tellErrors } from "./errors.js";
+import { handlers as familyHandlers } from "./family.js";
 import * as fields from "./fields.js";
 import * as img2img from "./img2img.js";
 import { follower, stopping } from "./jobs.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
+import { handlers as presetHandlers } from "./presets.js";
 import * as prompt from "./prompt.js";
+import { handlers as cardHandlers } from "./cards_tabs.js";
 import { watchOptions } from "./options.js";
 import * as results from "./results.js";
 import { watchLightbox } from "./lightbox.js";
@@ -23,9 +27,12 @@ const TABS = ["txt2img", "img2img", "extras"];
 
 const handlers = {
     ...controlHandlers,
-    ...prompt.handlers,
     ...fields.handlers,
+    ...prompt.handlers,
+    ...cardHandlers,
     ...drafts.handlers,
+    ...familyHandlers,
+    ...presetHandlers,
     ...img2img.handlers,
     ...send.handlers,
     openModels,
@@ -67,7 +74,7 @@ function failed(name, error) {
     throw error;
 }
 
-window.atelier = { ...window.atelier, handle, openCanvas, openControl, boot: window.atelierBoot };
+window.atelier = { ...window.atelier, handle, draft: drafts.valuesOf, openCanvas, openControl, boot: window.atelierBoot };
 
 tellErrors();
 
@@ -89,16 +96,26 @@ for (const tab of TABS) {
         watchKeys(tab);
         results.watchGallery(tab);
         watchLightbox(tab);
+        watchStopping(tab);
         follower(tab).attach();
     });
 }
-whenBuilt("modelmerger", () => follower("modelmerger").attach(), ["merge", "live", "fetch"]);
+whenBuilt(
+    "modelmerger",
+    () => {
+        watchStopping("modelmerger");
+        follower("modelmerger").attach();
+    },
+    ["merge", "live", "fetch"],
+);
+whenBuilt("pnginfo", () => nameUploads("pnginfo_image"), ["image"]);
 whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchNotices();
     watchOptions();
-    prompt.watchPrompts();
     watchPaste();
     fields.watchFields();
+    if (window.atelierBoot.localized) import("./localize.js").then(({ localize }) => localize());
+    prompt.watchPrompts();
 });
 whenBuilt("img2img", img2img.restoreTabs);

@@ -1,4 +1,5 @@
 // The Settings tab: fields drawn from what the server declares, searched, marked and applied here.
+import { pages as otherPages } from "./settings_pages.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
 
@@ -25,6 +26,8 @@ class Page {
         this.apply = element("button", { type: "button", id: "settings_submit", className: "primary", disabled: true }, t("settings_apply"));
         this.apply.onclick = () => this.save();
         this.discard = element("button", { type: "button", id: "settings_discard", disabled: true }, t("settings_discard"));
+        this.reload = element("button", { type: "button", id: "settings_restart_gradio" }, t("reload_page"));
+        this.reload.onclick = () => location.reload();
         this.discard.onclick = () => this.rows.forEach((row) => row.set(row.saved));
         this.nav = element("nav", { className: "settings-nav", ariaLabel: t("settings_sections") });
         this.body = element("div", { className: "settings-body" });
@@ -35,6 +38,11 @@ class Page {
             heading = one.heading;
             this.section(one);
         }
+        this.nav.append(element("h3", {}, t("about_heading")));
+        for (const one of otherPages()) this.drawn(one);
+        this.all = element("button", { type: "button", id: "settings_show_all_pages" }, t("settings_show_all"));
+        this.all.onclick = () => this.open(this.all);
+        this.nav.append(this.all);
         this.body.append(this.none);
         root.replaceChildren(
             element(
@@ -42,6 +50,7 @@ class Page {
                 { className: "settings-top" },
                 this.search,
                 element("label", { className: "settings-toggle" }, this.onlyChanged, element("span", {}, t("settings_only_changed"))),
+                this.reload,
                 this.discard,
                 this.apply,
             ),
@@ -63,6 +72,23 @@ class Page {
         this.sections.push({ button, box, rows });
     }
 
+    /** A page that holds no settings and is drawn when it is first opened. */
+    drawn({ id, label, draw }) {
+        const button = element("button", { type: "button", id: `settings_${id}-button` }, label);
+        const box = element("section", { id: `column_settings_${id}`, hidden: true }, element("h2", {}, label));
+        let first = true;
+        button.onclick = () => {
+            this.search.value = "";
+            this.onlyChanged.checked = false;
+            this.open(button);
+            if (first) Promise.resolve(draw(box)).catch((error) => toast(error.message, "error"));
+            first = false;
+        };
+        this.nav.append(button);
+        this.body.append(box);
+        this.sections.push({ button, box, rows: [] });
+    }
+
     open(button) {
         this.current = button;
         this.filter();
@@ -71,7 +97,7 @@ class Page {
 
     filter() {
         const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-        const everywhere = words.length > 0 || this.onlyChanged.checked;
+        const everywhere = words.length > 0 || this.onlyChanged.checked || this.current === this.all;
         let any = false;
         for (const { button, box, rows } of this.sections) {
             for (const row of rows)
@@ -81,6 +107,8 @@ class Page {
             if (!everywhere && button === this.current) button.setAttribute("aria-current", "page");
             else button.removeAttribute("aria-current");
         }
+        if (this.current === this.all && !words.length) this.all.setAttribute("aria-current", "page");
+        else this.all.removeAttribute("aria-current");
         this.none.hidden = any;
     }
 
@@ -108,7 +136,7 @@ class Page {
             for (const row of unsaved) row.keep(told.values[row.setting.key] ?? row.value);
             toast(t("settings_saved", { count: told.changed.length }), "info");
             if (unsaved.some((row) => row.setting.reload)) toast(t("settings_reload"), "warning", 0);
-            document.getElementById("refresh_choices")?.click();
+            else document.getElementById("refresh_choices")?.click();
         } catch (error) {
             toast(t("settings_not_saved", { message: error.message }), "error");
         } finally {

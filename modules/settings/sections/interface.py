@@ -25,6 +25,13 @@ SETTINGS = (
             reload=True,
         ),
         setting(
+            "family_defaults",
+            "Fields follow the kind of the checkpoint",
+            True,
+            "Size, steps, CFG scale and sampler become those of SD 1.5, SDXL, FLUX … when a checkpoint of another kind "
+            "is chosen. What you set yourself stays.",
+        ),
+        setting(
             "ui_tab_order",
             "UI tab order",
             (),
