@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from modules.gui import (
     about_routes,
+    extensions_tab,
     extras_tab,
     form,
     i18n,
@@ -99,8 +100,11 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
             extension_tabs(studio)
             with gr.Tab(label("page.tab.queue"), id="queue", elem_id="tab_queue") as queue:
                 queue_tab.build()
+            with gr.Tab(label("page.tab.extensions"), id="extensions", elem_id="tab_extensions") as extensions:
+                extensions_tab.build()
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
+        extensions.select(fn=None, js=script("openExtensions"), **private())
         library.select(fn=None, js=script("openLibrary"), **private())
         know_tabs(studio, tab, img2img, extras)
         for one in (tab, img2img, extras, merger) if config is not None else ():

@@ -16,6 +16,10 @@ from modules.settings.store import Settings
 from modules.studio.cards import Cards
 from modules.studio.downloads.downloads import Downloads
 from modules.studio.downloads.keys import Keys
+from modules.studio.extensions.available import Available
+from modules.studio.extensions.folder import Extensions
+from modules.studio.extensions.manager import Manager
+from modules.studio.extensions.states import States
 from modules.studio.flag_table import Flags
 from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job
@@ -70,6 +74,18 @@ class Studio(Protocol):
     def gallery(self) -> Gallery: ...
 
     @property
+    def extensions(self) -> Extensions: ...
+
+    @property
+    def extension_manager(self) -> Manager: ...
+
+    @property
+    def extension_states(self) -> States: ...
+
+    @property
+    def extension_index(self) -> Available: ...
+
+    @property
     def outputs(self) -> Outputs: ...
 
     @property
@@ -92,6 +108,8 @@ class Studio(Protocol):
 
     def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None: ...
 
+    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None: ...
+
     def details(self, name: str) -> list[dict[str, Any]]: ...
 
     def refresh(self, name: str) -> list[str]: ...
@@ -109,4 +127,3 @@ class Studio(Protocol):
     def reload(self) -> None: ...
 
     def stop(self, restart: bool = False) -> None: ...
-    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None: ...

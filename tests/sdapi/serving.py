@@ -29,6 +29,9 @@ from modules.studio import listings
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
+from modules.studio.extensions.available import Available
+from modules.studio.extensions.folder import Extensions
+from modules.studio.extensions.states import States
 from modules.studio.flag_table import Flags
 from modules.studio.gallery.gallery import Gallery
 from modules.studio.jobs import Job, Jobs, JobWatch, Outcome
@@ -36,6 +39,7 @@ from modules.studio.network_lists import hypernetworks_of, loras_of
 from modules.studio.outputs import Outputs
 from modules.studio.record import record_of
 from modules.studio.settings_file import SettingsFile
+from modules.studio.studio import manager_of
 from modules.studio.uploads import Uploads
 from modules.terms.errors import BadRequest
 from modules.terms.progress import Progress
@@ -55,6 +59,12 @@ class QueueStudio:
         self.host = None
         self.engine = Engine(self)  # type: ignore[arg-type]
         self._settings_file = SettingsFile(flags)
+        self.extensions = Extensions(flags, self._settings_file)
+        self.extension_manager = manager_of(self.extensions, flags)
+        self.extension_states = States(
+            flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version
+        )
+        self.extension_index = Available(flags.cache_dir / "extensions.json", allowed)
         self.styles = StyleBook.load([flags.data_dir / "styles.csv"])
         self.library = Library(flags.ckpt_folders, flags.vae_folders)
         self.companions = Companions((*flags.text_encoder_folders, *flags.vae_folders))

@@ -36,6 +36,7 @@ const handlers = {
     ...img2img.handlers,
     ...send.handlers,
     openModels,
+    openExtensions: async () => (await import("./extensions.js")).openExtensions(),
     openLibrary: async () => (await import("./library.js")).openLibrary(),
     libraryText: async (...values) => (await import("./library.js")).libraryText(...values),
     openSettings,

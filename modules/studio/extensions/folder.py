@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.studio.extensions.metadata import Metadata
+from modules.studio.extensions.watch import StartWatch
 
 if TYPE_CHECKING:
     from modules.studio.flag_table import Flags
@@ -60,6 +61,10 @@ class Extensions:
         self._flags, self._settings = flags, settings
         self._lock = threading.Lock()
         self._failures: dict[str, list[Failure]] = {}
+        self._active: list[Extension] | None = None
+        self._constraints: tuple[dict[str, list[str]], dict[str, list[str]]] | None = None
+        self.starts = StartWatch(flags.data_dir / "cache" / "loading.json")
+        self.packages = flags.data_dir / "extension-packages"
         self.load_seconds: dict[str, float] = {}
 
     def all(self) -> list[Extension]:
@@ -73,13 +78,24 @@ class Extensions:
         return list(found.values())
 
     def active(self) -> list[Extension]:
-        """Those that take part: none in safe mode, or where a flag or setting turns all of them off."""
+        """Those that take part until the next start: none in safe mode, or where a flag or setting turns all of them
+        off, and not one that broke the last start."""
+        with self._lock:
+            if self._active is None:
+                self._active = self._chosen()
+            return self._active
+
+    def set_disabled(self, names: Sequence[str]) -> None:
+        """Which extensions are off from the next start on."""
+        self._settings.change({"disabled_extensions": tuple(names)})
+
+    def _chosen(self) -> list[Extension]:
         flags = self._flags
         if flags.safe_mode or flags.disable_all_extensions or flags.disable_extra_extensions:
             return []
         if self._settings.current["disable_all_extensions"] != "none":
             return []
-        return [one for one in self.all() if one.enabled]
+        return [one for one in self.all() if one.enabled and one.canonical_name != self.starts.culprit]
 
     def name_of(self, filename: str) -> str:
         """The canonical name of the extension that a file belongs to; "base" for the studio's own."""
@@ -108,6 +124,11 @@ class Extensions:
 
     def callback_constraints(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         """What the metadata says of the order of callbacks: name -> those it stands before, and behind."""
+        if self._constraints is None:
+            self._constraints = self._read_constraints()
+        return self._constraints
+
+    def _read_constraints(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         befores: dict[str, list[str]] = {}
         afters: dict[str, list[str]] = {}
         for extension in self.active():

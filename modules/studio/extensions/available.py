@@ -1,0 +1,128 @@
+"""The list of extensions that others offer: A1111's index, fetched when asked for and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modules.studio.web import Allowed, is_public, opened
+from modules.terms.atomic import replacing
+from modules.terms.errors import BadRequest, WebuiError
+
+INDEX = "https://raw.githubusercontent.com/AUTOMATIC1111/stable-diffusion-webui-extensions/master/index.json"
+LARGEST = 20 << 20
+HIDDEN = frozenset({"ads", "localization", "installed"})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One entry of the index."""
+
+    name: str
+    url: str
+    description: str = ""
+    added: str = ""
+    created: str = ""
+    updated: str = ""
+    stars: int = 0
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """tags: what each means."""
+
+    offers: tuple[Offer, ...]
+    tags: Mapping[str, str]
+
+
+ORDERS: Mapping[str, tuple[Callable[[Offer], Any], bool]] = {
+    "newest first": (lambda offer: offer.added, True),
+    "oldest first": (lambda offer: offer.added, False),
+    "a-z": (lambda offer: offer.name.lower(), False),
+    "z-a": (lambda offer: offer.name.lower(), True),
+    "internal order": (lambda offer: 0, False),
+    "update time": (lambda offer: offer.updated, True),
+    "create time": (lambda offer: offer.created, True),
+    "stars": (lambda offer: offer.stars, True),
+}
+
+
+class Available:
+    """The index that was fetched last, kept in a file."""
+
+    def __init__(self, cache: Path, allowed: Allowed = is_public) -> None:
+        self._cache, self._allowed = cache, allowed
+
+    def load(self, url: str = "") -> Index:
+        """Fetches the index at `url` and keeps it. Raises: BadRequest, Refused, WebuiError."""
+        body = bytearray()
+        with opened(url or INDEX, allowed=self._allowed) as answer:
+            if answer.status_code != 200:
+                raise WebuiError(f"{url or INDEX} answered {answer.status_code}. Another address may work: a mirror.")
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > LARGEST:
+                    raise BadRequest(f"{url or INDEX} is larger than {LARGEST >> 20} MB; that is no index.")
+        found = read_index(bytes(body))
+        self._cache.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self._cache) as draft:
+            draft.write_bytes(bytes(body))
+        return found
+
+    def kept(self) -> Index | None:
+        """The index that was fetched last; None if none was."""
+        try:
+            return read_index(self._cache.read_bytes())
+        except (OSError, BadRequest):
+            return None
+
+
+def read_index(body: bytes) -> Index:
+    """Raises: BadRequest if this is no index."""
+    try:
+        data = json.loads(body)
+        entries, tags = data["extensions"], data.get("tags", {})
+        offers = tuple(_offer(entry) for entry in entries if entry.get("name") and entry.get("url"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRequest("This is no index of extensions: JSON with a list called extensions.") from error
+    return Index(offers, {str(tag): str(meaning) for tag, meaning in dict(tags).items()})
+
+
+def _offer(entry: Mapping[str, Any]) -> Offer:
+    return Offer(
+        name=str(entry["name"]),
+        url=str(entry["url"]),
+        description=str(entry.get("description") or ""),
+        added=str(entry.get("added") or ""),
+        created=str(entry.get("created_at") or ""),
+        updated=str(entry.get("commit_time") or ""),
+        stars=int(entry.get("stars") or 0),
+        tags=tuple(str(tag) for tag in entry.get("tags") or ()),
+    )
+
+
+def chosen(
+    index: Index,
+    text: str = "",
+    *,
+    hidden: Collection[str] = HIDDEN,
+    only: Collection[str] = (),
+    order: str = "newest first",
+) -> list[Offer]:
+    """The offers whose name or description has every word of `text`. hidden, only: tags. Raises: BadRequest."""
+    if order not in ORDERS:
+        raise BadRequest(f"order is {order!r}, but must be one of {', '.join(ORDERS)}.")
+    words = text.lower().split()
+    key, reverse = ORDERS[order]
+    found = [
+        offer
+        for offer in index.offers
+        if not set(offer.tags) & set(hidden)
+        and (not only or set(offer.tags) & set(only))
+        and all(word in f"{offer.name} {offer.description}".lower() for word in words)
+    ]
+    return sorted(found, key=key, reverse=reverse)
