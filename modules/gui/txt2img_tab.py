@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from modules.gui import control_panel, form, paste
+from modules.gui.cards_part import with_cards
 from modules.gui.detail_part import detail_part
 from modules.gui.extensions_part import building_tab, scripts_part, section, with_scripts
 from modules.gui.form import Tab
@@ -32,7 +33,10 @@ def build(studio: Studio) -> Tab:
     listing = listing_of(studio, hiding=True)
     with building_tab(studio, TAB):
         top = prompt_row(TAB, fields, listing)
-        with gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]):
+        with (
+            with_cards(studio, TAB),
+            gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]),
+        ):
             with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
                 _settings(studio, tab, listing)
             with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
