@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ from modules.terms.errors import BrokenResult
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,11 @@ class ModelBundle:
         def ask() -> Tensor:
             return self.blueprint.ask(self.unet, question)
 
-        answer = ask() if self.offloading is None else self.offloading.enduring(ask)
-        return answer[..., :height, :width].to(x.dtype)
+        return self.enduring(ask)[..., :height, :width].to(x.dtype)
+
+    def enduring(self, call: Callable[[], T]) -> T:
+        """What `call` returns; out of memory, more of this model is offloaded and the call is made again."""
+        return call() if self.offloading is None else self.offloading.enduring(call)
 
     def _filled_up(self, latents: Tensor) -> Tensor:
         """`latents` with their edge repeated until both sides are multiples of what the network takes at once."""

@@ -287,6 +287,8 @@ class Models:
         if offloading is None:
             # What is there is counted already.
             return self._keeping.decided(need, "", wish, present=need.weights).note if wish.work else ""
+        if bundle.info.path not in self._lent:
+            offloading.told()  # what a job that failed left
         family = bundle.family.name
         if self.one_on_device:
             self.residents.clear_device(self.device, but=_key(bundle.info.path))

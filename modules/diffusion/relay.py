@@ -44,6 +44,11 @@ class Relay:
         return self.runner.uncond
 
     @property
+    def cond(self) -> Tensor | None:
+        """As in `Guided`, of the last call."""
+        return self.runner.cond
+
+    @property
     def recorded(self) -> dict[str, object]:
         """Infotext entries of both."""
         return {**self.first.recorded, **self.runner.recorded}

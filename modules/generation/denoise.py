@@ -11,11 +11,12 @@ from torch import Tensor
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.diffusion.denoiser import Denoiser
-from modules.diffusion.guidance import Extra
+from modules.diffusion.guidance import Extra, Guided
 from modules.diffusion.inpainting import Blend, Inpainted
 from modules.diffusion.levels import FlowLevels
 from modules.diffusion.moments import Moments
 from modules.diffusion.noise import ImageNoise, NoiseSource, Variation
+from modules.diffusion.relay import Relay
 from modules.diffusion.route import Route, plan
 from modules.diffusion.sample import sample
 from modules.diffusion.sampler import Sampler, StepInfo
@@ -23,7 +24,7 @@ from modules.diffusion.schedule import Schedule
 from modules.generation.guide import Guide, Handover, Steering
 from modules.generation.hooks import Sampling
 from modules.generation.large import entries, window_plan
-from modules.generation.preview import Preview, preview_image
+from modules.generation.preview import Previewer, preview_image
 from modules.generation.switches import (
     BentLevels,
     Settings,
@@ -115,20 +116,24 @@ class Onlooker:
 
     moments: Moments | None = None
     sampling: Callable[[Sampling, Pass, Start], None] = nothing
-    preview: Preview | None = None
+    preview: Previewer | None = None
     extra_noise: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     blended: Blended | None = None
 
 
 @dataclass
 class _Follower:
-    """Tells the watcher of every step, and keeps the newest guess for the case that it says stop."""
+    """Tells the watcher of every step, and keeps the newest guess for the case that it says stop.
+
+    subject: what previews show instead of that guess, None: the guess.
+    """
 
     walk: Pass
     bundle: ModelBundle
     watch: Watcher
     steps: int
-    preview: Preview | None = None
+    preview: Previewer | None = None
+    subject: Callable[[], Tensor | None] = lambda: None
     last: Tensor | None = None
     progress: Progress = field(init=False)
 
@@ -139,15 +144,19 @@ class _Follower:
         self.last = step.denoised
         steps = max(self.steps, step.total)
         self.progress = Progress("sampling", step.index + 1, steps, self.walk.number, self.walk.passes)
-        self.watch(self.progress, self._preview(step.denoised))
+        self.watch(self.progress, self._preview(self._shown(step.denoised)))
 
     def again(self) -> None:
         """Nothing new, but the watcher may want to stop."""
         self.watch(self.progress)
 
+    def _shown(self, denoised: Tensor) -> Tensor:
+        subject = self.subject()
+        return denoised if subject is None or subject.shape != denoised.shape else subject
+
     def _preview(self, latents: Tensor) -> Callable[[], Any]:
         if self.preview is not None:
-            return partial(self.preview, latents)
+            return self.preview.at(latents)
         latent = self.bundle.latent
         return lambda: preview_image(latents, latent.rgb_factors, latent.rgb_bias)
 
@@ -227,9 +236,11 @@ def denoise(
     else:
         start = replace(start, latents=sampling.x)
         x = _begin(route, sampling.noise, start, settings, recorded, onlooker.extra_noise)
+    x = x if sampling.begun is None else sampling.begun
     guide = Guide(request, settings, route, steering, windows, onlooker.moments)
     first = guide.guided(bundle, texts, start.extra)
     guided = first if handover is None else guide.relayed(first, handover)
+    follower.subject = partial(subject_of, guided, settings["live_preview_content"])
     denoiser: Denoiser = guided
     if start.latents is not None and start.paint is not None:
         blend = watched_blend(start.blend, start.paint, onlooker.blended)
@@ -254,6 +265,11 @@ def denoise(
         )
     recorded |= entries(windows, settings, walk.width, walk.height)
     return Denoised(latents, stopped, {**recorded, "Schedule type": route.schedule, **guided.recorded})
+
+
+def subject_of(guided: Guided | Relay, content: str) -> Tensor | None:
+    """What `live_preview_content` means: what the prompt or the negative prompt alone made of the last call."""
+    return {"Prompt": guided.cond, "Negative prompt": guided.uncond}.get(content)
 
 
 def watched_blend(blend: Blend | None, paint: Tensor, blended: Blended | None) -> Blend | None:

@@ -61,7 +61,8 @@ class PassNetworks:
         with networks_applied(self._tags, bundle, tools.networks, settings, self._steps) as applied:
             self._session.hooks.networks_applied(self._session, self._tags, hires=self._hires)
             encoder = applied.encoder(tools.encoder(bundle))
-            texts = encode(prompts, negatives, encoder, timing, settings, applied.identity)
+            identity = applied.identity
+            texts = bundle.enduring(lambda: encode(prompts, negatives, encoder, timing, settings, identity))
             texts = completed(texts, bundle, settings, size, negatives)
             self._take_down(applied, texts)
             self._applied.append(applied)

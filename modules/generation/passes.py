@@ -23,7 +23,7 @@ from modules.generation.guide import Handover
 from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of, work_of
 from modules.generation.networks import PassNetworks
 from modules.generation.plan import Batch
-from modules.generation.preview import previewer
+from modules.generation.preview import drawing_of, previewer, quick_pictures
 from modules.generation.refine import refiner_of
 from modules.generation.session import Session
 from modules.generation.source import blank_conditioning
@@ -80,7 +80,12 @@ def finished(session: Session, bundle: ModelBundle, latents: Tensor, batch: Batc
     """The pictures of a batch's last pass."""
     number = session.drawn(batch)
     session.tell("decoding", number)
-    pictures = decoded(session, bundle, session.hooks.sampled(latents, batch, session), number)
+    latents = session.hooks.sampled(latents, batch, session)
+    if session.stopped is not None and session.settings["live_preview_fast_interrupt"]:
+        drawing = drawing_of(session.settings, session.tools.approximations, bundle, session.note)
+        pictures = quick_pictures(drawing, latents, bundle.latent.downscale)
+    else:
+        pictures = decoded(session, bundle, latents, number)
     return session.hooks.decoded(pictures, batch, session)
 
 

@@ -103,6 +103,8 @@ def _in_memory(
                 result = run(tiles if tiles.side else None)
             break
         except OutOfMemory:
+            if bundle.offloading is not None and bundle.offloading.more():
+                continue
             side = tiles.side // 2 if tiles.side else int(session.settings["vae_tile_size"])
             if side < SMALLEST_TILE:
                 raise

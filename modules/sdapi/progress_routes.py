@@ -107,7 +107,7 @@ def state_of(job: Job, stopping: str | None) -> ProgressState:
 
 
 def _textinfo(job: Job) -> str | None:
-    return "Loading the model…" if job.progress.phase == "loading" else None
+    return (job.progress.note or "Loading the model…") if job.progress.phase == "loading" else None
 
 
 def _queued(studio: Studio) -> int:

@@ -116,6 +116,7 @@ class Job:
             "state": self.state,
             "position": self.position,
             "phase": self.progress.phase,
+            "note": self.progress.note,
             "fraction": round(self.fraction, 4),
             "step": self.progress.step,
             "steps": self.progress.steps,
