@@ -45,6 +45,7 @@ class Work:
     last: GenerationResult | None = None
     notes: list[str] = field(default_factory=list)
     networks: list[Any] = field(default_factory=list)
+    p: Any = None
     framing: Framing | None = None
     kept: Kept | None = None
 

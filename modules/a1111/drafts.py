@@ -62,9 +62,7 @@ def draft_of(request: GenerationRequest, **more: Any) -> Any:
     shared |= {"styles": list(request.styles), "sampler_name": request.sampler, "scheduler": request.scheduler}
     shared |= {"override_settings": dict(request.settings), "request": request, "sd_model": model_facade()}
     settings = bound().settings
-    folder = "img2img" if request.source else "txt2img"
-    shared["outpath_samples"] = settings["outdir_samples"] or settings[f"outdir_{folder}_samples"]
-    shared["outpath_grids"] = settings["outdir_grids"] or settings[f"outdir_{folder}_grids"]
+    shared["outpath_samples"], shared["outpath_grids"] = outpaths(request, settings)
     if request.refiner:
         shared["refiner_checkpoint"] = request.refiner.checkpoint
         shared["refiner_switch_at"] = request.refiner.switch_at
@@ -73,6 +71,13 @@ def draft_of(request: GenerationRequest, **more: Any) -> Any:
     hires = request.hires
     values = {name: getattr(hires, own) for name, own in HIRES.items()} if hires else {}
     return StableDiffusionProcessingTxt2Img(**shared, enable_hr=hires is not None, **values, **more)
+
+
+def outpaths(request: GenerationRequest, settings: Mapping[str, Any]) -> tuple[str, str]:
+    """The folders of a request's pictures and grids, as the settings have them."""
+    folder = "img2img" if request.source else "txt2img"
+    samples = settings["outdir_samples"] or settings[f"outdir_{folder}_samples"]
+    return samples, settings["outdir_grids"] or settings[f"outdir_{folder}_grids"]
 
 
 def from_source(source: Source) -> dict[str, Any]:
@@ -127,7 +132,11 @@ def sampler_of(p: Any) -> str:
     from modules import sd_samplers
 
     data = sd_samplers.all_samplers_map.get(p.sampler_name)
-    return getattr(data, "base", None) or p.sampler_name
+    if data is None:
+        return str(p.sampler_name)
+    if data.base is None:
+        sd_samplers.create_sampler(p.sampler_name, p.sd_model)  # finds out what it is made of
+    return str(data.base or p.sampler_name)
 
 
 def _overrides(p: Any) -> Mapping[str, Any]:
@@ -179,6 +188,7 @@ def _source(p: Any) -> Source | None:
         images=tuple(p.init_images),
         resize_mode=p.resize_mode,
         mask=mask,
+        colours=tuple(p.color_corrections or before.colours),
         image_cfg_scale=before.image_cfg_scale if p.image_cfg_scale is None else p.image_cfg_scale,
         initial_noise_multiplier=p.initial_noise_multiplier,
     )
@@ -225,6 +235,14 @@ def said(p: Any, place: int = 0) -> dict[str, Any]:
             value = value(p=p, index=place, all_prompts=p.all_prompts, all_seeds=p.all_seeds)
         entries[key] = value
     return entries
+
+
+def request_in_job() -> GenerationRequest:
+    """What a `p` asks for that an extension makes: like the job, it draws with the job's checkpoint and overrides."""
+    work = bound().work
+    if work is None or not isinstance(work.job.request, GenerationRequest):
+        return GenerationRequest()
+    return GenerationRequest(checkpoint=work.job.request.checkpoint, settings=work.job.request.settings)
 
 
 def model_facade() -> Any:

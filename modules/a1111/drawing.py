@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import Work, bound, work_now
 from modules.a1111.calls import KIND
-from modules.a1111.drafts import draft_of
+from modules.a1111.drafts import draft_of, outpaths
 from modules.a1111.kept import Kept
 from modules.a1111.parts import PartWatch
 from modules.generation.hooks import Hooks
@@ -19,6 +19,7 @@ from modules.terms.result import GeneratedImage, GenerationResult
 
 if TYPE_CHECKING:
     from modules.generation.tools import Tools
+    from modules.settings.store import Settings
     from modules.studio.job import Job
     from modules.studio.job_watch import JobWatch
     from modules.terms.request import GenerationRequest
@@ -33,6 +34,7 @@ def draw(job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) ->
     with bound().working(work):
         shared.state.begin(job.kind)
         p = draft_of(request, scripts=runner, is_api=job.options.get("api", False))
+        work.p = p
         p.script_args = arguments_of(runner, request)
         scripts.scripts_current = runner
         chosen = runner.chosen(p.script_args)
@@ -77,10 +79,13 @@ def draw_draft(p: Any, hooks: Hooks) -> Any:
     request = p.to_request()
     result = drawn(p, request, work, hooks)
     settings = work.settings.with_flat(request.settings)
+    result = spelled_by_extension(p, result)
     if not p.do_not_save_grid:
         result = with_grid(result, settings)
-    if work.by_script:
+    # A `p` of an extension's own making, and one that shall be saved elsewhere, are saved as A1111 does it: now.
+    if work.by_script or p is not work.p or p.do_not_save_samples or elsewhere(p, settings):
         result = saved(p, result, settings)
+    bound().remember(p, [image.image for image in result.images])
     work.drawn.update({id(image.image): image for image in result.images})
     work.last = result
     processed = processed_of(p, result, settings)
@@ -103,6 +108,26 @@ def draw_part(p: Any, request: GenerationRequest) -> GenerationResult:
         raise WebuiError("Nothing was drawn.")
     p.comments.update(part.comments)
     return result
+
+
+def elsewhere(p: Any, settings: Settings) -> str:
+    """The folder that `p` shall be saved in, if a script has chosen one."""
+    return str(p.outpath_samples or "") if p.outpath_samples != outpaths(p.request, settings)[0] else ""
+
+
+def spelled_by_extension(p: Any, result: GenerationResult) -> GenerationResult:
+    """`result` with its texts by `processing.create_infotext`, if an extension has put another in its place."""
+    from modules import processing
+
+    if processing.create_infotext is processing.own_create_infotext:
+        return result
+    images, number = [], 0
+    for image in result.images:
+        if image.kind == "sample":
+            text = processing.create_infotext(p, p.all_prompts, p.all_seeds, p.all_subseeds, [], 0, number)
+            image, number = dataclasses.replace(image, infotext=text), number + 1
+        images.append(image)
+    return dataclasses.replace(result, images=tuple(images))
 
 
 def drawn(p: Any, request: GenerationRequest, work: Work, hooks: Hooks) -> GenerationResult:
@@ -138,6 +163,9 @@ def saved(p: Any, result: GenerationResult, settings: Any) -> GenerationResult:
         keep = tuple(dataclasses.replace(image, unsaved=True) for image in result.images)
         return dataclasses.replace(result, images=keep)
     outputs = studio.outputs.announcing(work.watch.writing, unsaved=work.watch.folder)
+    if folder := elsewhere(p, settings):
+        settings = settings.with_flat({"outdir_samples": folder})
+    bound().remember(p, [image.image for image in result.images])
     # A button of an extension draws in a job of its own kind; its pictures go where the tab's would.
     tab = "img2img" if getattr(p, "init_images", None) else "txt2img"
     paths = outputs.save(result, settings, tab if work.job.kind == KIND else work.job.kind)

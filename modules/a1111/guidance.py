@@ -23,17 +23,26 @@ def wanted(p: Any) -> bool:
     return script_callbacks.has_any(*CATEGORIES) or combiner_of(p) is not None
 
 
-def combiner_of(p: Any) -> Any:
-    """The guidance that an extension put into the sampler of `p`; None: the studio's."""
+def prepare_sampler(p: Any) -> Any:
+    """`p.sampler`, made by `sd_samplers.create_sampler`, which extensions may have put another in place of."""
     from modules import sd_samplers
 
     data = sd_samplers.all_samplers_map.get(p.sampler_name)
-    if data is None or getattr(data, "own", True):
-        return None
-    if getattr(p, "_made_sampler", (None,))[0] is not data:
-        p._made_sampler = (data, sd_samplers.create_sampler(p.sampler_name, p.sd_model))
-    wrapper = getattr(p._made_sampler[1], "model_wrap_cfg", None)
-    return wrapper if hasattr(wrapper, "combine_denoised") else None
+    made = getattr(p, "_made_sampler", None)
+    if p.sampler is None or (made is not None and p.sampler is made[1] and made[0] is not data):
+        p.sampler = sd_samplers.create_sampler(p.sampler_name, p.sd_model)
+        p.sampler.p = p
+        p._made_sampler = (data, p.sampler)
+    return p.sampler
+
+
+def combiner_of(p: Any) -> Any:
+    """The guidance that an extension put into the sampler of `p`; None: the studio's."""
+    from modules import sd_samplers_cfg_denoiser
+
+    wrapper = getattr(p.sampler, "model_wrap_cfg", None)
+    combine = getattr(type(wrapper), "combine_denoised", None)
+    return None if combine is None or combine is sd_samplers_cfg_denoiser.combine_denoised else wrapper
 
 
 class CallbackMoments:
@@ -44,7 +53,8 @@ class CallbackMoments:
 
         self._p = p
         self._combiner = combiner_of(p)
-        self._denoiser = self._combiner or sd_samplers_cfg_denoiser.CFGDenoiser(p.sampler)
+        own = getattr(p.sampler, "model_wrap_cfg", None) or sd_samplers_cfg_denoiser.CFGDenoiser(p.sampler)
+        self._denoiser = self._combiner or own
         self._denoiser.p = p
         self._denoiser.total_steps = self._denoiser.steps = walk.steps
         self._vector = session.bundle.family.name.startswith("sdxl")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from modules.a1111.guidance import CallbackMoments, wanted
+from modules.a1111 import conds
+from modules.a1111.bound import bound
+from modules.a1111.guidance import CallbackMoments, prepare_sampler, wanted
+from modules.a1111.loras import asked_for
 from modules.generation.hooks import Hooks, Picture, Sampling
 from modules.generation.plan import Batch, Plan, PlannedImage, batch_of
 from modules.prompt.networks import NetworkTag, extract_networks
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from modules.diffusion.moments import Moments
-    from modules.generation.denoise import Pass, Start
+    from modules.generation.denoise import Blended, Pass, Start
     from modules.generation.session import Session
     from modules.settings.store import Settings
 
@@ -43,16 +47,19 @@ class ScriptHooks(Hooks):
     def planned(self, plan: Plan, settings: Settings) -> Plan:
         p = self.p
         images = [image for batch in plan.batches for image in batch.images]
-        p.seed, p.subseed = plan.request.seed, plan.request.subseed
-        p.all_prompts = listed(p.prompt, [image.prompt for image in images])
-        p.all_negative_prompts = listed(p.negative_prompt, [image.negative_prompt for image in images])
         p.all_seeds = listed(p.seed, [image.seed for image in images])
         p.all_subseeds = listed(p.subseed, [image.subseed for image in images])
+        p.seed, p.subseed = int(p.all_seeds[0]), int(p.all_subseeds[0])
+        prompts, negatives = styled(p)
+        p.all_prompts = listed(prompts, [image.prompt for image in images])
+        p.all_negative_prompts = listed(negatives, [image.negative_prompt for image in images])
         p.main_prompt, p.main_negative_prompt = p.all_prompts[0], p.all_negative_prompts[0]
         p.all_hr_prompts = [image.hires_prompt for image in images]
         p.all_hr_negative_prompts = [image.hires_negative_prompt for image in images]
         p.height, p.width = plan.request.height, plan.request.width
         before = [list(p.all_prompts), list(p.all_negative_prompts)]
+        if getattr(p, "enable_hr", False):
+            p.calculate_target_resolution()
         if shared_state().job_count <= 0:
             shared_state().job_count = p.n_iter
         self._call("process")
@@ -67,7 +74,9 @@ class ScriptHooks(Hooks):
     def _replanned(self, plan: Plan) -> Plan:
         """The plan with `p` as the scripts left it. Networks that settings add stay."""
         p = self.p
-        request = resolved(p.to_request()).with_(seed=p.all_seeds[0], subseed=p.all_subseeds[0])
+        request = resolved(p.to_request()).with_(seed=int(p.all_seeds[0]), subseed=int(p.all_subseeds[0]))
+        # Scripts may lengthen the lists and leave `n_iter` as it is: A1111 draws that many batches and no more.
+        drawn = request.n_iter * request.batch_size
         rows = zip(p.all_prompts, p.all_negative_prompts, p.all_seeds, p.all_subseeds, strict=False)
         images = [
             PlannedImage(
@@ -78,7 +87,7 @@ class ScriptHooks(Hooks):
                 str(at(p.all_hr_prompts, place, prompt)),
                 str(at(p.all_hr_negative_prompts, place, negative)),
             )
-            for place, (prompt, negative, seed, subseed) in enumerate(rows)
+            for place, (prompt, negative, seed, subseed) in enumerate(itertools.islice(rows, drawn))
         ]
         before = plan.batches
         if images == [image for batch in before for image in batch.images] and len(before) == request.n_iter:
@@ -92,6 +101,8 @@ class ScriptHooks(Hooks):
         # From here on one dictionary: what a script adds at any moment is written into the pictures.
         p.extra_generation_params = session.scripts
         p.is_using_inpainting_conditioning = session.bundle.variant == "inpaint"
+        info = session.bundle.info
+        p.sd_model_name, p.sd_model_hash = info.name_for_extra, info.shorthash
 
     def batch_planned(self, batch: Batch, session: Session) -> Batch:
         p = self.p
@@ -108,6 +119,7 @@ class ScriptHooks(Hooks):
             batch = self._taken_over(batch, p.prompts)
             p.prompts = list(batch.prompts)
         self._numbered["prompts"] = p.prompts
+        self._activate(batch.networks)
         if self._wants("process_batch"):
             self._call("process_batch", batch_number=batch.index, **self._numbered)
             if list(p.prompts) != list(batch.prompts) or list(p.negative_prompts) != list(batch.negatives):
@@ -148,11 +160,20 @@ class ScriptHooks(Hooks):
         )
 
     def networks_applied(self, session: Session, tags: Sequence[NetworkTag], *, hires: bool) -> None:
+        # Those of the first pass were told of before `process_batch`, which may still change what is encoded.
+        if hires:
+            self._activate(tags)
+
+    def _activate(self, tags: Sequence[NetworkTag]) -> None:
+        """Tells extensions which networks the prompt asks for, and calls the kinds that they registered."""
         from modules import extra_networks
 
         p = self.p
+        work = bound().work
+        if work is not None:
+            work.networks = asked_for(tags)
         p.extra_network_data = extra_networks.from_tags(tags)
-        extra_networks.activate_others(p, p.extra_network_data)
+        extra_networks.activate(p, p.extra_network_data)
         self._call(
             "after_extra_networks_activate",
             batch_number=p.iteration,
@@ -166,12 +187,50 @@ class ScriptHooks(Hooks):
 
     def moments(self, walk: Pass, session: Session) -> Moments | None:
         self.p.is_hr_pass = walk.hires
+        prepare_sampler(self.p)
         return CallbackMoments(self.p, walk, session) if wanted(self.p) else None
 
     def sampling(self, sampling: Sampling, walk: Pass, start: Start, session: Session) -> None:
+        p = self.p
+        p.init_latent = start.latents
+        if start.paint is not None:
+            p.nmask, p.mask = start.paint, 1 - start.paint
         if self._wants("process_before_every_sampling"):
-            c, uc = sampling.texts.positive, sampling.texts.negative
+            c, uc = conds.told(sampling.texts)
             self._call("process_before_every_sampling", x=sampling.x, noise=sampling.noise, c=c, uc=uc)
+            sampling.texts = conds.read_back(sampling.texts, c, uc)
+        if p.inversion is not None:
+            sampling.begun = p.inversion.begun(sampling, walk, start, session)
+
+    def extra_noise(self, session: Session) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+        from modules import script_callbacks
+
+        if not script_callbacks.has_any("extra_noise"):
+            return None
+
+        def changed(noise: Tensor, x: Tensor, xi: Tensor) -> Tensor:
+            params = script_callbacks.ExtraNoiseParams(noise, x, xi)
+            script_callbacks.extra_noise_callback(params)
+            result: Tensor = params.noise
+            return result
+
+        return changed
+
+    def blended(self, walk: Pass, start: Start, session: Session) -> Blended | None:
+        if not self._wants("on_mask_blend") or start.paint is None:
+            return None
+        from modules.scripts import MaskBlendArgs
+
+        paint = start.paint
+
+        def changed(kept: Tensor, painted: Tensor, mixed: Tensor, level: Tensor | None) -> Tensor:
+            denoiser = None if level is None else getattr(self.p.sampler, "model_wrap_cfg", None)
+            args = MaskBlendArgs(painted, paint, kept, 1 - paint, mixed, denoiser, level)
+            self._call("on_mask_blend", args)
+            result: Tensor = args.blended_latent
+            return result
+
+        return changed
 
     def sampled(self, latents: Tensor, batch: Batch, session: Session) -> Tensor:
         if not self._wants("post_sample"):
@@ -191,10 +250,21 @@ class ScriptHooks(Hooks):
         self._call("postprocess_batch", tensor, batch_number=batch.index)
         args = PostprocessBatchListArgs(list(tensor))
         self._call("postprocess_batch_list", args, batch_number=batch.index)
-        changed = [as_picture(one) for one in args.images]
-        if len(changed) != len(pictures):
-            session.note(f"A script returned {len(changed)} pictures for {len(pictures)}; the first ones are kept.")
-        return (changed + pictures[len(changed) :])[: len(pictures)]
+        return [as_picture(one) for one in args.images]
+
+    def images_for(self, batch: Batch, count: int, session: Session) -> Sequence[PlannedImage]:
+        # A script that changes the number of pictures says in the lists of `p` what they are.
+        p, last = self.p, batch.images[-1]
+        return [
+            dataclasses.replace(
+                batch.images[place] if place < len(batch.images) else last,
+                prompt=str(at(p.prompts, place, last.prompt)),
+                negative_prompt=str(at(p.negative_prompts, place, last.negative_prompt)),
+                seed=int(at(p.seeds, place, last.seed)),
+                subseed=int(at(p.subseeds, place, last.subseed)),
+            )
+            for place in range(count)
+        ]
 
     def picture(self, picture: Picture, batch: Batch, session: Session) -> None:
         self._image_hook("postprocess_image", picture, batch)
@@ -224,7 +294,7 @@ class ScriptHooks(Hooks):
     def batch_finished(self, batch: Batch, session: Session) -> None:
         from modules import extra_networks
 
-        extra_networks.deactivate_others(self.p, self.p.extra_network_data)
+        extra_networks.deactivate(self.p, self.p.extra_network_data)
         if self.p.scripts is not None:
             shared_state().nextjob()
 
@@ -237,8 +307,24 @@ def resolved(request: Any) -> Any:
 
 
 def listed(given: Any, planned: list[Any]) -> list[Any]:
-    """A list that a script put in place of one value counts as it is; else what the plan says."""
-    return list(given) if isinstance(given, (list, tuple)) and len(given) == len(planned) else planned
+    """A list that a script put in place of one value counts as it is; else what the plan says.
+
+    A shorter one makes the last batch smaller.
+    """
+    return list(given) if isinstance(given, (list, tuple)) and 0 < len(given) <= len(planned) else planned
+
+
+def styled(p: Any) -> tuple[Any, Any]:
+    """Prompts and negative prompts of `p`; where a script made lists of them, each with the styles."""
+    from modules import shared
+
+    styles = shared.prompt_styles
+    prompts, negatives = p.prompt, p.negative_prompt
+    if isinstance(prompts, (list, tuple)):
+        prompts = [styles.apply_styles_to_prompt(text, p.styles) for text in prompts]
+    if isinstance(negatives, (list, tuple)):
+        negatives = [styles.apply_negative_styles_to_prompt(text, p.styles) for text in negatives]
+    return prompts, negatives
 
 
 def at(values: Sequence[Any] | None, place: int, default: Any) -> Any:

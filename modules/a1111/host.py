@@ -74,12 +74,20 @@ class Host:
         """Makes the scripts' components where there is no page, so that the API knows their arguments."""
         import gradio as gr
 
+        from modules import script_callbacks
+        from modules.a1111.page.components import heard
+
         scripts = importlib.import_module("modules.scripts")
-        with gr.Blocks(analytics_enabled=False):
+        script_callbacks.before_ui_callback()
+        with gr.Blocks(analytics_enabled=False), heard():
             for runner, is_img2img in ((scripts.scripts_txt2img, False), (scripts.scripts_img2img, True)):
                 runner.initialize_scripts(is_img2img)
                 runner.prepare_ui()
+                scripts.scripts_current = runner
+                # Scripts bind what they do to it.
+                gr.Button("Generate", elem_id="img2img_generate" if is_img2img else "txt2img_generate")
                 runner.setup_ui()
+                scripts.scripts_current = None
 
     def draw(self, job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
         """The result of `request` with what extensions make of it."""
@@ -96,6 +104,12 @@ class Host:
         from modules import script_callbacks
 
         script_callbacks.app_started_callback(demo, app)
+
+    def model_loaded(self) -> None:
+        """Tells extensions that a checkpoint has come into memory."""
+        from modules import script_callbacks, shared
+
+        script_callbacks.model_loaded_callback(shared.sd_model)
 
     def rows(self) -> list[dict[str, Any]]:
         """The scripts as `/sdapi/v1/script-info` lists them."""

@@ -19,12 +19,21 @@ class UpscalerEntry:
     local_data_path: str = ""
 
     @property
-    def scaler(self) -> UpscalerEntry:
+    def scaler(self) -> Any:
+        """What enlarges: the entry itself."""
         return self
+
+    @property
+    def model_name(self) -> str:
+        return self.name
+
+    @property
+    def model_path(self) -> str:
+        return self.data_path
 
     def upscale(self, img: Any, scale: float, selected_model: str | None = None) -> Any:
         """`img` enlarged by `scale`. Raises: WebuiError outside of a job."""
-        return work_now("upscale").tools.enlarge(self.name)(img, scale)
+        return work_now("upscale").tools.enlarge(self.name)(img, float(scale))
 
 
 class Upscalers(Sequence[UpscalerEntry]):
@@ -34,7 +43,7 @@ class Upscalers(Sequence[UpscalerEntry]):
         self.added: list[Any] = []
 
     def _all(self) -> list[Any]:
-        return [*(UpscalerEntry(name) for name in bound().studio.listing("upscalers")), *self.added]
+        return [*(UpscalerEntry(name) for name in bound().studio.listing("pixel_upscalers")), *self.added]
 
     @overload
     def __getitem__(self, index: int) -> Any: ...

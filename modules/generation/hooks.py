@@ -30,12 +30,13 @@ class Sampling:
     """What a pass is about to sample with; fields may be replaced.
 
     noise: (B, C, h, w), the unit noise. x: (B, C, h, w), the clean latents that the pass draws over; the noise itself
-    in a pass from noise.
+    in a pass from noise. begun: the noised latents that the walk begins with, if somebody else made them.
     """
 
     x: Tensor
     noise: Tensor
     texts: Texts
+    begun: Tensor | None = None
 
 
 @dataclass

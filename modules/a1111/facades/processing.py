@@ -12,6 +12,7 @@ from typing import Any
 from modules import shared
 from modules.a1111 import drafts
 from modules.a1111.bound import bound, work_now
+from modules.a1111.missing import refusing
 from modules.terms.request import GenerationRequest
 
 opt_C = 4
@@ -76,11 +77,16 @@ class StableDiffusionProcessing:
     is_api: bool = field(default=False)
 
     def __post_init__(self):
+        if self.sampler_index is not None and self.sampler_name is None:
+            from modules import sd_samplers
+
+            self.sampler_name = sd_samplers.samplers[self.sampler_index].name
+        self.sd_model = self.sd_model or shared.sd_model
         self.styles = list(self.styles or [])
         self.override_settings = dict(self.override_settings or {})
         self.extra_generation_params = dict(self.extra_generation_params or {})
         self.script_args = self.script_args or []
-        self.request = self.request or GenerationRequest()
+        self.request = self.request or drafts.request_in_job()
         self.comments = {}
         self.all_prompts = self.all_negative_prompts = self.all_seeds = self.all_subseeds = None
         self.prompts = self.negative_prompts = self.seeds = self.subseeds = None
@@ -92,7 +98,6 @@ class StableDiffusionProcessing:
         self.extra_result_images = []
         self.sampler = None
         self.rng = None
-        self.cached_c = self.cached_uc = self.cached_hr_c = self.cached_hr_uc = [None, None]
         self.paste_to = None
         self.is_hr_pass = False
         self.inversion = None
@@ -125,6 +130,15 @@ class StableDiffusionProcessing:
 
     def close(self):
         self.sampler = None
+
+    # Encoded prompts are kept by the studio; extensions clear these lists.
+    cached_c = cached_uc = cached_hr_c = cached_hr_uc = [None, None]
+
+    @property
+    def uc(self):
+        return None
+
+    c = uc
 
     def clear_prompt_cache(self):
         """The studio keeps encoded prompts by what they depend on, so there is nothing to forget."""
@@ -360,6 +374,9 @@ def create_infotext(
     return drafts.infotext_of(p, all_prompts, all_seeds, all_subseeds, all_negative_prompts, place, use_main_prompt)
 
 
+own_create_infotext = create_infotext
+
+
 def process_images(p: StableDiffusionProcessing) -> Processed:
     """Draws what `p` asks for, with the always-on scripts. Raises: WebuiError outside of a job."""
     work_now("process_images")
@@ -440,9 +457,9 @@ def setup_color_correction(image):
 
 
 def apply_color_correction(correction, original_image):
-    from modules.imaging.colours import ColourTarget, matched_colours
+    from modules.imaging.colours import matched_colours
 
-    return matched_colours(original_image, ColourTarget.of(correction))
+    return matched_colours(original_image, correction)
 
 
 def uncrop(image, dest_size, paste_loc):
@@ -485,3 +502,47 @@ def fields_of(kind, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `values` that `kind` has."""
     known = {one.name for one in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if name in known}
+
+
+def images_tensor_to_samples(image, approximation=None, model=None):
+    from modules.sd_samplers_common import images_tensor_to_samples as encoded
+
+    return encoded(image, approximation, model)
+
+
+def decode_first_stage(model, x):
+    return model.decode_first_stage(x)
+
+
+def get_sampler_name(p):
+    return p.sampler_name
+
+
+def __getattr__(name):
+    # Modules that A1111's processing imports, and extensions reach through it.
+    if name in (
+        "images",
+        "devices",
+        "sd_models",
+        "sd_samplers",
+        "sd_vae",
+        "masking",
+        "scripts",
+        "prompt_parser",
+        "rng",
+        "extra_networks",
+        "errors",
+        "sd_samplers_common",
+        "infotext_utils",
+    ):
+        import importlib
+
+        return importlib.import_module(f"modules.{name}")
+    if name == "model_hijack":
+        from modules.sd_hijack import model_hijack
+
+        return model_hijack
+    return refuse(name)
+
+
+refuse = refusing("modules.processing")

@@ -198,7 +198,11 @@ def ui_train_tabs_callback(params: UiTrainTabParams) -> None:
 
 
 def ui_settings_callback() -> None:
-    run_all("ui_settings")
+    """Calls those that have not been called: some register when their scripts are made, which is later."""
+    for one in ordered_callbacks("ui_settings"):
+        if not getattr(one, "called", False):
+            one.called = True
+            _guarded(one)
 
 
 def before_image_saved_callback(params: ImageSaveParams) -> None:

@@ -295,6 +295,7 @@ class ScriptRunner:
             else:
                 continue
             self.scripts.append(script)
+        script_callbacks.ui_settings_callback()
         self.apply_on_before_component_callbacks()
 
     def apply_on_before_component_callbacks(self):
