@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from modules.gui.run import told
 from modules.gui.settings_tab import plain
 from modules.gui.widgets import component_of, private, script, tool_button
 from modules.terms.declare import Choice, Control
+from modules.terms.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,24 @@ def _bind(studio: Studio, quick: QuickSetting) -> None:
     def apply(value: Any) -> Any:
         """What the setting is now; where it was refused, the page goes back to what it was."""
         if value != plain(studio.settings[quick.key]):
-            told(studio, lambda: studio.set_options({quick.key: value}))
+            told(studio, lambda: _apply(studio, quick, value))
         return _shown(studio, quick.key, quick.control)
 
     # As in A1111: text when it is left or entered, a slider when it is let go, everything else at once.
     events = {"Textbox": ("submit", "blur"), "Slider": ("release",)}
     for event in events.get(type(quick.component).__name__, ("input",)):
         getattr(quick.component, event)(apply, quick.component, quick.component, **private())
+
+
+def _apply(studio: Studio, quick: QuickSetting, value: Any) -> None:
+    """Raises: NotFound for a checkpoint that is not in the list, such as a name that was typed in part."""
+    if quick.key == "sd_model_checkpoint" and isinstance(quick.control, Choice):
+        offered = studio.listing(quick.control.listing)
+        if value and value not in offered:
+            near = difflib.get_close_matches(str(value), offered, 1, 0.0)
+            nearest = f" The nearest is {near[0]}." if near else ""
+            raise NotFound(f"No checkpoint is called {value!r}: choose one of the list, or refresh it.{nearest}")
+    studio.set_options({quick.key: value})
 
 
 def refreshed(studio: Studio, row: list[QuickSetting]) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import utils
 from gradio.exceptions import Error
@@ -24,6 +24,8 @@ from modules.terms.errors import WebuiError
 STATIC = Path(__file__).parent / "static"
 PREFIX = "/internal/gui"
 BUILT_IN = "atelier-mini"
+# A1111 looks for it in its own folder.
+SOUND = "notification.mp3"
 # --theme light or dark: Gradio reads it from the address.
 _THEME = """
 const address = new URL(location.href);
@@ -133,6 +135,11 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
     def options() -> dict[str, Any]:
         return _options(studio)
 
+    @app.get(f"{PREFIX}/{SOUND}", include_in_schema=False)
+    def sound() -> Response:
+        path = studio.flags.data_dir / SOUND
+        return FileResponse(path, media_type="audio/mpeg") if path.is_file() else Response(status_code=404)
+
     @app.get(f"{PREFIX}/state", include_in_schema=False)
     def state() -> dict[str, Any]:
         return _state(studio)
@@ -175,13 +182,18 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
 
 def _options(studio: Studio) -> dict[str, Any]:
     """The settings that scripts follow, as they are now."""
-    return {key: studio.settings[key] for key in _FOR_SCRIPTS}
+    values = {key: studio.settings[key] for key in _FOR_SCRIPTS}
+    return {**values, "notification_sound": (studio.flags.data_dir / SOUND).is_file()}
 
 
 def _state(studio: Studio) -> dict[str, Any]:
     """How far the engine is, and whether there is any checkpoint but the built-in one."""
     names = studio.listing("checkpoints")
-    return {"engine": studio.engine_state, "only_built_in": all(name.startswith(BUILT_IN) for name in names)}
+    return {
+        "engine": studio.engine_state,
+        "checkpoints": len(names),
+        "only_built_in": all(name.startswith(BUILT_IN) for name in names),
+    }
 
 
 def _script_json(values: Any) -> str:

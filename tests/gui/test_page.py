@@ -206,10 +206,10 @@ def test_saved_pictures_are_served_as_they_are(client: TestClient, studio: Stand
 
 def test_state_says_whether_the_engine_is_ready(client: TestClient, studio: StandIn) -> None:
     studio.engine_state = "starting"
-    assert client.get("/internal/gui/state").json() == {"engine": "starting", "only_built_in": True}
+    assert client.get("/internal/gui/state").json() == {"engine": "starting", "checkpoints": 1, "only_built_in": True}
     studio.engine_state = "ready"
     studio.lists["checkpoints"].append("big.safetensors")
-    assert client.get("/internal/gui/state").json() == {"engine": "ready", "only_built_in": False}
+    assert client.get("/internal/gui/state").json() == {"engine": "ready", "checkpoints": 2, "only_built_in": False}
 
 
 @pytest.mark.parametrize(

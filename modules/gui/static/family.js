@@ -1,5 +1,6 @@
 // Fields follow the kind of the chosen checkpoint (size, CFG, sampler …) where nobody set them.
 import { setValues, valuesOf } from "./drafts.js";
+import { refreshNotices } from "./notices.js";
 import { address, t } from "./texts.js";
 import { toast } from "./toast.js";
 
@@ -31,6 +32,7 @@ async function ask() {
 }
 
 async function checkpointChanged() {
+    void refreshNotices();
     await suggested();
     const [before, now] = [followed(), await ask()];
     show(now);

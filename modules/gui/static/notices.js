@@ -1,38 +1,90 @@
-// The line on top: the engine still loads, something is wrong with it, or there is only the built-in model.
+// The line on top: the engine still loads, something is wrong with it, or there are no models yet and how to get some.
 import { address, element, t } from "./texts.js";
 
 const EVERY = 1000;
+const WHILE_TROUBLED = 10000;
+const TRIES = 100;
+let state = null;
+let watching = 0;
 
 export async function watchNotices() {
-    let state = window.atelierBoot;
-    for (;;) {
+    state = window.atelierBoot;
+    for (const mine = ++watching; mine === watching; ) {
         window.atelier.engine = state.engine;
-        draw(state);
-        if (state.engine !== "starting") return;
-        await new Promise((done) => setTimeout(done, EVERY));
-        try {
-            state = await (await fetch(address("internal/gui/state"))).json();
-        } catch {
-            // The server restarts: ask again.
-        }
+        draw();
+        if (state.engine === "ready") return;
+        await later(state.engine === "starting" ? EVERY : WHILE_TROUBLED);
+        await ask();
     }
 }
 
-function draw(state) {
+/** After models have come or gone. */
+export async function refreshNotices() {
+    if (!state?.only_built_in && state?.engine === "ready") return;
+    await ask();
+    draw();
+}
+
+const later = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+async function ask() {
+    try {
+        state = await (await fetch(address("internal/gui/state"))).json();
+    } catch {
+        // The server restarts: ask again.
+    }
+}
+
+function draw() {
     const place = document.getElementById("notices");
     if (!place) return;
     const lines = [];
     if (state.engine === "starting") lines.push(element("p", { className: "notice busy" }, t("engine_starting")));
-    else if (state.engine !== "ready") lines.push(element("p", { className: "notice trouble" }, state.engine));
-    if (state.only_built_in && !dismissed()) {
-        const close = element("button", { type: "button", className: "notice-close", ariaLabel: t("close") }, "×");
-        close.onclick = () => (sessionStorage.setItem("atelier.built_in_known", "yes"), draw(state));
-        lines.push(element("p", { className: "notice" }, element("span", {}, t("only_built_in")), close));
-    }
+    else if (state.engine !== "ready" && state.checkpoints) lines.push(element("p", { className: "notice trouble" }, state.engine));
+    if (state.only_built_in && !dismissed()) lines.push(firstSteps());
     place.replaceChildren(...lines);
 }
 
+/** What there is, and three ways to more. */
+function firstSteps() {
+    const close = element("button", { type: "button", className: "notice-close", ariaLabel: t("close") }, "×");
+    close.onclick = () => (sessionStorage.setItem("atelier.built_in_known", "yes"), draw());
+    const way = (id, text, go) => {
+        const made = element("button", { type: "button", className: "notice-way", id }, text);
+        made.onclick = go;
+        return made;
+    };
+    return element(
+        "div",
+        { className: "notice first-steps" },
+        element("span", {}, state.checkpoints ? t("only_built_in") : t("no_checkpoint")),
+        element(
+            "span",
+            { className: "notice-ways" },
+            way("first_drop", t("first_drop"), () => onTab("models", "#models input[type=file]", (field) => field.click())),
+            way("first_link", t("first_link"), () => onTab("models", "#download_link", (field) => field.focus())),
+            way("first_folder", t("first_folder"), () => onTab("settings", "#settings_search", chooseFolder)),
+        ),
+        state.checkpoints ? close : null,
+    );
+}
+
+function chooseFolder(search) {
+    search.value = "other_model_folders";
+    search.dispatchEvent(new Event("input"));
+    document.getElementById("setting_other_model_folders_field")?.focus();
+}
+
+/** Opens a tab and, once `selector` stands there, does `act` with it. */
+function onTab(tab, selector, act, tries = TRIES) {
+    if (tries === TRIES) document.getElementById(`tab_${tab}-button`)?.click();
+    const found = document.querySelector(selector);
+    if (found) act(found);
+    else if (tries) setTimeout(onTab, 50, tab, selector, act, tries - 1);
+}
+
 function dismissed() {
+    if (!state.checkpoints) return false;
     try {
         return sessionStorage.getItem("atelier.built_in_known") === "yes";
     } catch {

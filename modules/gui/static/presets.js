@@ -15,8 +15,10 @@ async function openPresets() {
     box?.remove();
     box = document.body.appendChild(element("dialog", { className: "presets", id: "presets" }));
     box.setAttribute("aria-labelledby", "presets_title");
-    box.onclick = ({ target }) => target === box && box.close();
-    box.onclose = () => document.getElementById("open_presets")?.focus();
+    box.onclick = ({ target }) => {
+        if (target === box) box.close();
+    };
+    box.onclose = () => void document.getElementById("open_presets")?.focus();
     draw(tab, await ask(tab));
     box.showModal();
 }

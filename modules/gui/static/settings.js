@@ -76,6 +76,7 @@ class Page {
     drawn({ id, label, draw }) {
         const button = element("button", { type: "button", id: `settings_${id}-button` }, label);
         const box = element("section", { id: `column_settings_${id}`, hidden: true }, element("h2", {}, label));
+        box.dataset.drawn = "yes";
         let first = true;
         button.onclick = () => {
             this.search.value = "";
