@@ -38,6 +38,7 @@ from modules.sdapi.failures import add_handlers
 from modules.sdapi.needs import Studio
 from modules.sdapi.origins import Origins
 from modules.sdapi.security import Guard
+from modules.sdapi.v2 import routes as v2_routes
 from modules.studio.flag_table import Flags
 
 DOCS = "/docs"
@@ -77,6 +78,7 @@ def make_app(studio: Studio) -> FastAPI:
         merge_routes,
         prompt_routes,
         studio_routes,
+        v2_routes,
     ):
         app.include_router(room.routes(studio))
     add_handlers(app)

@@ -19,7 +19,6 @@ from pydantic import ConfigDict
 from modules.sdapi.needs import Studio
 from modules.sdapi.schemas import Body
 from modules.studio.checksum import signed
-from modules.studio.checksum import signed
 from modules.terms.errors import BadRequest, NotFound
 
 SECRET_FLAGS = frozenset({"api_auth", "api_token", "gradio_auth", "gradio_auth_path", "ngrok", "tls_keyfile"})

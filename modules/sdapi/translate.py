@@ -129,7 +129,7 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
             from_picture=isinstance(body, Img2ImgBody),
         ),
         detail=_detail(body, studio),
-        scripts=_always_on(body.alwayson_scripts, studio),
+        scripts=script_arguments(body.alwayson_scripts, studio),
     )
 
 
@@ -189,13 +189,8 @@ def _same(name: str | None) -> str:
 
 
 def _mask(body: Img2ImgBody, image: Image.Image) -> Mask:
-    """The mask as white on black: the alpha channel where it says something, the brightness otherwise."""
-    if image.mode in ("RGBA", "LA", "PA") and image.getchannel("A").getextrema() != (255, 255):
-        grey = image.getchannel("A")
-    else:
-        grey = image.convert("L")
     return Mask(
-        image=grey,
+        image=grey_mask(image),
         blur_x=body.mask_blur_x if body.mask_blur is None else body.mask_blur,
         blur_y=body.mask_blur_y if body.mask_blur is None else body.mask_blur,
         invert=bool(body.inpainting_mask_invert),
@@ -206,13 +201,21 @@ def _mask(body: Img2ImgBody, image: Image.Image) -> Mask:
     )
 
 
+def grey_mask(image: Image.Image) -> Image.Image:
+    """The mask as white on black (L): the alpha channel where it says something, the brightness otherwise."""
+    if image.mode in ("RGBA", "LA", "PA") and image.getchannel("A").getextrema() != (255, 255):
+        return image.getchannel("A")
+    return image.convert("L")
+
+
 def _script(body: GenerationBody, studio: Studio) -> tuple[str, tuple[Any, ...]] | None:
     if not body.script_name:
         return None
-    return _script_title(body.script_name, studio, always_on=False), tuple(body.script_args)
+    return script_title(body.script_name, studio, always_on=False), tuple(body.script_args)
 
 
-def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:
+def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:
+    """Arguments of always-on scripts by their own titles. Raises: BadRequest naming what is wrong."""
     scripts: dict[str, tuple[Any, ...]] = {}
     for name, value in given.items():
         if is_controlnet(name) or is_adetailer(name):
@@ -220,7 +223,7 @@ def _always_on(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any,
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
             raise BadRequest(f"alwayson_scripts[{name!r}] must be an object with a list of args.")
-        scripts[_script_title(name, studio, always_on=True)] = tuple(args.values() if isinstance(args, dict) else args)
+        scripts[script_title(name, studio, always_on=True)] = tuple(args.values() if isinstance(args, dict) else args)
     check_scripts(scripts)
     return scripts
 
@@ -233,7 +236,7 @@ def _detail(body: GenerationBody, studio: Studio) -> DetailPass | None:
     return detail_pass(body.alwayson_scripts)
 
 
-def _script_title(name: str, studio: Studio, *, always_on: bool) -> str:
+def script_title(name: str, studio: Studio, *, always_on: bool) -> str:
     """The script's own spelling. Raises: BadRequest if there is none, or it is of the other kind."""
     rows = {str(row["name"]).lower(): row for row in studio.details("scripts")}
     row = rows.get(name.lower())

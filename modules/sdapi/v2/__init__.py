@@ -1,0 +1,1 @@
+"""/api/v2: requests as jobs with addresses of their own."""
