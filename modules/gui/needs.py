@@ -116,6 +116,8 @@ class Studio(Protocol):
         self,
         request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest,
         kind: str = "txt2img",
+        *,
+        client: str = "",
     ) -> Job: ...
 
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...

@@ -49,6 +49,15 @@ def shown(studio: Studio, sentence: str) -> gr.Error:
     return gr.Error(html.escape(sentence), title=title, print_exception=False)
 
 
+def asking() -> str:
+    """Whose turn in the queue a job takes: the name logged in with, else the address; "" outside of an event."""
+    request = LocalContext.request.get(None)
+    if request is None or request.request is None:
+        return ""
+    user = request.request.scope.get("atelier_user")
+    return str(user or (request.client.host if request.client else ""))
+
+
 class Runs:
     """The events of one tab."""
 
@@ -66,7 +75,11 @@ class Runs:
 
     def submit(self, values: Mapping[str, Any]) -> str:
         """The id of the job that now waits. Raises: gr.Error with the sentence for the person."""
-        return told(self._studio, lambda: str(self._studio.submit(self._to_request(values), kind=self._kind).id))
+        who = asking()
+        return told(
+            self._studio,
+            lambda: str(self._studio.submit(self._to_request(values), kind=self._kind, client=who).id),
+        )
 
     def interrupt(self, job_id: str) -> None:
         """The job ends after its step and keeps the picture; one that still waits is taken out of the queue.
