@@ -57,13 +57,14 @@ class Host:
         scripts = importlib.import_module("modules.scripts")
         scripts.reset()
 
-    @property
-    def takes_part(self) -> bool:
-        """Whether any extension wants to see jobs that ask for no script."""
+    def wants(self, request: GenerationRequest) -> bool:
+        """Whether scripts take part in the job: one that it asks for, or any that sees to every job of its kind."""
+        if request.script is not None:
+            return True
         scripts = importlib.import_module("modules.scripts")
         callbacks = importlib.import_module("modules.script_callbacks")
-        runners = (scripts.scripts_txt2img, scripts.scripts_img2img)
-        always_on = any(runner is not None and runner.alwayson_scripts for runner in runners)
+        runner = scripts.scripts_img2img if request.source else scripts.scripts_txt2img
+        always_on = runner is not None and any(script.wanted(request) for script in runner.alwayson_scripts)
         return always_on or any(
             registered
             for category, registered in callbacks.callback_map.items()

@@ -121,7 +121,7 @@ class Sheet:
         reach = options.mask_blur if {"left", "right"} & set(options.directions) and across else 0
         depth = options.mask_blur if {"up", "down"} & set(options.directions) and not across else 0
         mask = Image.new("L", (width, height), 255)
-        ImageDraw.Draw(mask).rectangle(kept(side, pixels + reach + depth, (width, height), grown), fill=0)
+        blacken(mask, kept(side, pixels + reach + depth, (width, height), grown))
         noisy = []
         for picture in pictures:
             sheet = Image.new("RGB", (width, height))
@@ -132,7 +132,7 @@ class Sheet:
         seen = (min(limit[0], grown[0]), height) if across else (width, min(limit[1], grown[1]))
         left, top = 0 if side == "left" else width - seen[0], 0 if side == "up" else height - seen[1]
         latent = Image.new("L", seen, 255)
-        ImageDraw.Draw(latent).rectangle(kept(side, pixels + 2 * (reach + depth), seen, grown), fill=0)
+        blacken(latent, kept(side, pixels + 2 * (reach + depth), seen, grown))
         # The blur follows from all directions that are asked for, whichever side is on.
         blurs = (
             4 * options.mask_blur * bool({"left", "right"} & set(options.directions)),
@@ -173,3 +173,9 @@ def kept(side: Side, depth: int, size: tuple[int, int], grown: tuple[int, int]) 
         size[0] - depth if side == "right" else grown[0],
         size[1] - depth if side == "down" else grown[1],
     )
+
+
+def blacken(mask: Image.Image, box: tuple[int, int, int, int]) -> None:
+    """Makes `mask` black within `box`, ends included. A window of new pixels only has no such box."""
+    if box[2] >= box[0] and box[3] >= box[1]:
+        ImageDraw.Draw(mask).rectangle(box, fill=0)

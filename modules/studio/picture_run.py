@@ -26,9 +26,8 @@ WISHES = {"save_samples": "samples_save", "save_grid": "grid_save", "return_grid
 class ScriptHost(Protocol):
     """Draws jobs in which scripts of extensions take part."""
 
-    @property
-    def takes_part(self) -> bool:
-        """Whether scripts want to see every job, and not only those that ask for one."""
+    def wants(self, request: GenerationRequest) -> bool:
+        """Whether scripts take part in the drawing of `request`."""
         ...
 
     def draw(self, job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
@@ -66,7 +65,7 @@ def run_generation(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
     settings = settings_of(job, request, studio.settings)
     # Scheduled under the settings in force now, not those of the day it was asked: as a person would expect.
     tools = studio.engine.tools(studio.settings)
-    if studio.host is not None and (request.script is not None or studio.host.takes_part):
+    if studio.host is not None and studio.host.wants(request):
         result = studio.host.draw(job, request, tools, watch)
     else:
         result = with_grid(generate(request, tools, watch), settings)

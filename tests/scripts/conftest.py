@@ -26,6 +26,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     checkpoints = str(_hosted_studios.ROOT / "models" / "Stable-diffusion")
     flags = ["--data-dir", str(folder), "--ckpt-dir", checkpoints, "--ui-debug-mode"]
     one = _hosted_studios.Hosted(_hosted_studios.Studio(_hosted_studios.parse_flags(flags)))
+    one.request = _hosted_studios.REQUEST.with_
     one.studio.start()
     yield one
     one.studio.close()

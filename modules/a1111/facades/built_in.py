@@ -9,6 +9,8 @@ from modules.generation.infotext import take_apart, write
 from modules.generation.outpaint_mk2 import Mk2, outpaint_mk2  # noqa: F401
 from modules.generation.outpaint_tiles import OutpaintTiles, outpaint_tiles  # noqa: F401
 from modules.imaging.tile_grid import TileGrid  # noqa: F401
+from modules.prompt import variants  # noqa: F401
+from modules.prompt.wildcards import Wildcards  # noqa: F401
 from modules.terms.errors import BadRequest, NotFound, WebuiError  # noqa: F401
 
 

@@ -160,6 +160,10 @@ class Script:
     def describe(self):
         return ""
 
+    def wanted(self, request):
+        """Whether an always-on script has anything to do with a request; if none has, the studio draws without `p`."""
+        return True
+
     def elem_id(self, item_id):
         shown_alike = self.show(True) == self.show(False)
         tab = ("img2img_" if self.is_img2img else "txt2img_") if shown_alike else ""
