@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from modules.a1111.bound import bound
+from modules.studio.extensions.folder import BASE
+
 
 def rows() -> list[dict[str, Any]]:
     """One row for each script of each tab, as `/sdapi/v1/script-info` lists them."""
@@ -15,6 +18,7 @@ def rows() -> list[dict[str, Any]]:
             "title": script.title(),
             "is_alwayson": script.alwayson,
             "is_img2img": script.is_img2img,
+            "extension": owner(script.filename),
             "args": [argument(control) for control in script.controls or ()],
         }
         for runner in (scripts.scripts_txt2img, scripts.scripts_img2img)
@@ -22,6 +26,12 @@ def rows() -> list[dict[str, Any]]:
         for script in runner.scripts
         if script.controls is not None or script.args_from is not None
     ]
+
+
+def owner(filename: str) -> str | None:
+    """The extension that a script's file belongs to; None for the studio's own."""
+    name = bound().studio.extensions.name_of(filename)
+    return None if name == BASE else name
 
 
 def argument(control: Any) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _shared(body: GenerationBody, studio: Studio, pasted: Mapping[str, Any]) -> 
         settings=checked_overrides({**pasted, **(body.override_settings or {})}, studio.settings),
         script=_script(body, studio),
         controls=control_units(
-            body.alwayson_scripts,
+            _for_us(body.alwayson_scripts, studio),
             studio,
             units_in(parse(body.infotext)) if body.infotext else {},
             from_picture=isinstance(body, Img2ImgBody),
@@ -218,7 +218,7 @@ def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tupl
     """Arguments of always-on scripts by their own titles. Raises: BadRequest naming what is wrong."""
     scripts: dict[str, tuple[Any, ...]] = {}
     for name, value in given.items():
-        if is_controlnet(name) or is_adetailer(name):
+        if name in _for_us(given, studio) and (is_controlnet(name) or is_adetailer(name)):
             continue
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
@@ -230,10 +230,17 @@ def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tupl
 
 def _detail(body: GenerationBody, studio: Studio) -> DetailPass | None:
     """The detail pass that the body asks for, or its infotext where the body says nothing of one."""
+    ours = _for_us(body.alwayson_scripts, studio)
     if body.infotext and not any(is_adetailer(name) for name in body.alwayson_scripts):
         units, _ = units_from(parse(body.infotext, settings=studio.settings))
         return DetailPass(units) if units else None
-    return detail_pass(body.alwayson_scripts)
+    return detail_pass(ours)
+
+
+def _for_us(given: Mapping[str, Any], studio: Studio) -> Mapping[str, Any]:
+    """Those of `given` that mean no script of an extension: where one is installed, it gets what bears its name."""
+    theirs = {str(row["name"]).lower() for row in studio.details("scripts") if row.get("extension")}
+    return {name: value for name, value in given.items() if name.strip().lower() not in theirs}
 
 
 def script_title(name: str, studio: Studio, *, always_on: bool) -> str:

@@ -166,6 +166,14 @@ def _face_restorers(studio: Studio) -> list[Row]:
     return [{"name": one.name, "cmd_dir": str(folders[one.folder])} for one in RESTORERS]
 
 
+def _scripts(studio: Studio) -> list[Row]:
+    """Those of extensions, then the built-in ones that no extension brings a script of the same name for."""
+    theirs = studio.host.rows() if studio.host else []
+    taken = {(str(row["name"]).lower(), row["is_img2img"]) for row in theirs}
+    own = (*always_on.rows(), *control_lists.script_rows(), *DETAIL_ROWS)
+    return [*theirs, *(row for row in own if (str(row["name"]).lower(), row["is_img2img"]) not in taken)]
+
+
 def _nothing(studio: Studio) -> list[Any]:
     return []
 
@@ -205,12 +213,7 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "realesrgan_models": _realesrgan_models,
     "embeddings": embedding_rows,
     "loras": lambda studio: studio.loras.rows(),
-    "scripts": lambda studio: [
-        *(studio.host.rows() if studio.host else ()),
-        *always_on.rows(),
-        *control_lists.script_rows(),
-        *DETAIL_ROWS,
-    ],
+    "scripts": lambda studio: _scripts(studio),
     "control_models": lambda studio: control_lists.model_rows(studio.control_files),
     "control_modules": lambda studio: control_lists.module_rows(),
     "extensions": _nothing,
