@@ -241,7 +241,10 @@ def _check_extents(path: Path, tensors: Mapping[str, TensorInfo], size: int, dat
     """Raises: UnknownFile unless every tensor lies inside the file and is as long as its shape says."""
     for key, info in tensors.items():
         if info.dtype not in DTYPE_BYTES:
-            raise UnknownFile(f"{path.name} stores {key} as {info.dtype}, a number format that is not supported.")
+            raise UnknownFile(
+                f"{path.name} stores {key} as {info.dtype}, a number format that is not supported. "
+                "Get an fp16, bf16 or fp8 version of it."
+            )
         if info.begin < data_begin or any(side < 0 for side in info.shape) or info.end - info.begin != info.nbytes:
             raise UnknownFile(f"{path.name} is damaged: the header contradicts itself at {key}. Download it again.")
     needed = max((info.end for info in tensors.values()), default=0)
@@ -327,4 +330,4 @@ def _unwrapped(loaded: object, path: Path) -> dict[str, Tensor]:
         found = {str(key): value for key, value in loaded.items() if isinstance(value, torch.Tensor)}
         if found:
             return found
-    raise UnknownFile(f"{path.name} is a PyTorch file without named tensors: no model that can be used here.")
+    raise UnknownFile(f"{path.name} is a PyTorch file without named tensors: no model. Download the checkpoint itself.")

@@ -34,7 +34,10 @@ def adapter_component(header: Header) -> Component[T2IAdapter]:
     prefix = PREFIX if header.has_prefix(PREFIX) else ""
     odd = [key for key in header if ".skep." in key or "down_opt.op." in key]
     if odd:
-        raise UnknownFile(f"{header.path.name} is a T2I-Adapter of an early kind ({odd[0]}), which is not supported.")
+        raise UnknownFile(
+            f"{header.path.name} is a T2I-Adapter of an early kind ({odd[0]}), which is not supported. "
+            "Use a ControlNet."
+        )
     light = f"{prefix}body.0.out_conv.weight" in header
     names = (_light_names if light else _full_names)(header, prefix)
     pieces = {new: Piece(old) for old, new in names.items()}

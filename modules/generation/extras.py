@@ -87,10 +87,12 @@ class Extras:
             return list(self._request.pictures)
         folder = Path(self._request.folder)
         if not folder.is_dir():
-            raise NotFound(f"There is no folder {folder} on the machine that the studio runs on.")
+            raise NotFound(
+                f"There is no folder {folder} on the machine that the studio runs on. Name one that is there."
+            )
         found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS and path.is_file()]
         if not found:
-            raise NotFound(f"There are no pictures in {folder}.")
+            raise NotFound(f"There are no pictures in {folder}. Name another folder.")
         return list(found)
 
     def _opened(self, source: ExtrasPicture | Path) -> ExtrasPicture | None:

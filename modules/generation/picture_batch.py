@@ -176,5 +176,5 @@ def pictures_in(folder: str) -> list[Path]:
     """The files of pictures in `folder`, by name. Raises: NotFound if there is no such folder."""
     place = Path(folder)
     if not place.is_dir():
-        raise NotFound(f"There is no folder {place} on the machine that the studio runs on.")
+        raise NotFound(f"There is no folder {place} on the machine that the studio runs on. Name one that is there.")
     return [path for path in sorted(place.iterdir()) if path.suffix.lower() in FORMATS and path.is_file()]

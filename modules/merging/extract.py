@@ -64,7 +64,7 @@ def extract(tuned: StateDict, base: StateDict, request: ExtractRequest, on_step:
         tensors |= _named(group, up.to(dtype), down.to(dtype), difference)
     on_step(len(modules), len(modules))
     if not tensors:
-        raise BadRequest("The two models have the same weights: there is nothing to extract.")
+        raise BadRequest("The two models have the same weights: there is nothing to extract. Choose another model.")
     return Extracted(tensors, min(1.0, kept / whole), left)
 
 

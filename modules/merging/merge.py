@@ -144,7 +144,7 @@ def plan(request: MergeRequest, sources: Sources) -> Merged:
     pattern = re.compile(request.discard) if request.discard else None
     kept = [key for key in dict.fromkeys((*keys, *vae)) if pattern is None or not pattern.search(key)]
     if not kept:
-        raise BadRequest(f"{request.discard!r} matches every weight; nothing would be left.")
+        raise BadRequest(f"{request.discard!r} matches every weight; nothing would be left. Write a narrower pattern.")
     variants = {_variant(request, sources, key) for key in kept if key in state}
     planned = {key: _planned(request, state, key, vae) for key in kept}
     vae = {key: tensor for key, tensor in vae.items() if key in planned}

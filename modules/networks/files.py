@@ -93,7 +93,9 @@ def tensors_of(loaded: object, path: Path) -> dict[str, Tensor]:
     entries: Mapping[Any, Any] = loaded if isinstance(loaded, Mapping) else {}
     found = {str(key): value for key, value in entries.items() if isinstance(value, torch.Tensor)}
     if not found:
-        raise UnknownFile(f"{path.name} holds no named tensors: it is no network that can be used here.")
+        raise UnknownFile(
+            f"{path.name} holds no named tensors: it is no network. Download it again, or move it out of the folder."
+        )
     return found
 
 

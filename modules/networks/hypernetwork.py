@@ -42,14 +42,16 @@ def read_hypernetwork(path: Path) -> Hypernetwork:
     """The hypernetwork in `path`. Raises: NotFound, Refused, UnknownFile."""
     loaded = read_pickle(path)
     if not isinstance(loaded, Mapping):
-        raise UnknownFile(f"{path.name} is no hypernetwork.")
+        raise UnknownFile(f"{path.name} is no hypernetwork: move it out of models/hypernetworks.")
     sizes = [key for key in loaded if isinstance(key, int)]
     try:
         pairs = {size: _pair(loaded[size], loaded) for size in sizes}
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise UnknownFile(f"{path.name} is a hypernetwork that cannot be built: {error}.") from error
     if not pairs:
-        raise UnknownFile(f"{path.name} is no hypernetwork: it has no layers for any width.")
+        raise UnknownFile(
+            f"{path.name} is no hypernetwork: it has no layers for any width. Move it out of models/hypernetworks."
+        )
     return Hypernetwork(path, pairs, int(loaded.get("step") or 0))
 
 

@@ -93,7 +93,10 @@ def _vae(studio: Studio, name: str) -> Path | None:
     known = {vae.name: vae.path for vae in studio.library.vaes}
     if name not in known:
         close = nearest(name, known)
-        raise NotFound(f"There is no VAE called {name!r}.{f' Did you mean {close}?' if close else ''}")
+        raise NotFound(
+            f"There is no VAE called {name!r}.{f' Did you mean {close}?' if close else ''} "
+            "Choose one of the list, or None."
+        )
     return known[name]
 
 

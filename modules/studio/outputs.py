@@ -280,7 +280,10 @@ class Outputs:
         except FileExistsError:
             if path.exists():
                 raise
-            raise WebuiError(f"{path.parent} cannot hold pictures: a file is in the way.") from None
+            raise WebuiError(
+                f"{path.parent} cannot hold pictures: a file is in the way. "
+                "Move it, or choose another folder in Settings, Paths for saving."
+            ) from None
         except OSError as error:
             raise WebuiError(
                 f"The picture could not be written to {path.parent}: {error.strerror or error}. "

@@ -157,9 +157,11 @@ class ExtrasRequest:
 def _check_size(upscaling: Upscaling, pictures: tuple[ExtrasPicture, ...]) -> None:
     if upscaling.mode == TO:
         if min(upscaling.width, upscaling.height) < 1:
-            raise BadRequest(f"{upscaling.width}x{upscaling.height} is no size for a picture.")
+            raise BadRequest(
+                f"{upscaling.width}x{upscaling.height} is no size for a picture. Both sides must be at least 1."
+            )
         if upscaling.width * upscaling.height > MAX_PIXELS:
-            raise BadRequest(f"{upscaling.width}x{upscaling.height} are too many pixels.")
+            raise BadRequest(f"{upscaling.width}x{upscaling.height} are too many pixels: lower the size.")
         return
     if upscaling.scale <= 0:
         raise BadRequest(f"Scale by (upscaling_resize) is {upscaling.scale}, but must be above 0.")

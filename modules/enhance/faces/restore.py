@@ -80,7 +80,9 @@ def repaired_square(network: PictureNetwork, square: Pixels, weight: float) -> P
     """The face in `square` (512, 512, 3) after `network`. Raises: UnknownFile if it repairs no faces; OutOfMemory."""
     call = CALLS.get(network.kind)
     if call is None:
-        raise UnknownFile(f"{network.name} repairs no faces: it is a {network.kind} network.")
+        raise UnknownFile(
+            f"{network.name} repairs no faces: it is a {network.kind} network. Choose GFPGAN or CodeFormer."
+        )
     pixels = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
     placed = pixels.to(network.descriptor.device, network.descriptor.dtype)
     with torch.inference_mode(), out_of_memory_told(network.name):

@@ -123,7 +123,7 @@ def _civitai_offers(asker: Asker, link: CivitaiLink) -> list[Offer]:
     if version is None:
         versions = _list(_table(asker.json(f"{api}/models/{link.model}")).get("modelVersions"))
         if not versions:
-            raise NotFound("This model on Civitai has no files.")
+            raise NotFound("This model on Civitai has no files: choose another version or model.")
         version = int(versions[0]["id"])
     found = _table(asker.json(f"{api}/model-versions/{version}"))
     model = _table(found.get("model"))

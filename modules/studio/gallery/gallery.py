@@ -65,7 +65,7 @@ class Gallery:
         path = self.index.get(id).picture.path
         if not path.is_file() or not self._is_ours(path):
             self.index.forget([path])
-            raise NotFound(f"{path.name} is no longer there.")
+            raise NotFound(f"{path.name} is no longer there: refresh the library.")
         return path
 
     def thumbnail(self, id: int) -> Path:
