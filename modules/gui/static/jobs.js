@@ -102,6 +102,9 @@ class Follower {
 
     job = () => this.views.get(this.current());
 
+    /** Whether a job that this page asked for has not ended. */
+    waits = () => this.ids.some((id) => !this.others.has(id));
+
     /** The jobs behind the current one, as JSON, no longer followed. */
     dropWaiting() {
         const shown = this.current();

@@ -14,4 +14,4 @@ export function watchKeys(tab) {
 
 // An open list or a picture over the page closes on Esc; that must not stop the work as well.
 const popup = () =>
-    document.fullscreenElement || document.querySelector("ul.options, dialog[open], .canvas.expanded") || document.activeElement?.closest("[role=listbox]");
+    document.fullscreenElement || document.querySelector("ul.options, dialog[open], .canvas.expanded, .viewer:not([hidden]), .context-menu") || document.activeElement?.closest("[role=listbox]");

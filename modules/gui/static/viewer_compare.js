@@ -8,7 +8,7 @@ export class Compare {
         this.on = false;
         this.slider = element("input", { type: "range", className: "viewer-slider", min: 0, max: 100, step: 0.5, value: 50, hidden: true, ariaLabel: t("viewer_uncover") });
         this.slider.oninput = () => this.draw();
-        this.names = element("p", { className: "viewer-names", hidden: true }, element("span"), element("span"));
+        this.names = element("p", { className: "viewer-names", hidden: true }, element("span"), element("span", { className: "hint" }, t("viewer_pick_other")), element("span"));
         viewer.frame.append(this.slider, this.names);
     }
 
@@ -27,7 +27,6 @@ export class Compare {
         this.on = true;
         this.viewer.press("modal_compare", true);
         this.with(other);
-        if (this.viewer.pictures.length > 2) toast(t("viewer_pick_other"), "info", 4);
         this.slider.focus();
     }
 
@@ -42,7 +41,8 @@ export class Compare {
     moved() {
         if (!this.on) return;
         const name = (picture) => picture.name ?? `${this.viewer.pictures.indexOf(picture) + 1}`;
-        const [left, right] = this.names.children;
+        const [left, hint, right] = this.names.children;
+        hint.hidden = this.viewer.pictures.length < 3;
         left.textContent = name(this.picture);
         right.textContent = name(this.viewer.shown);
         this.draw();
