@@ -21,7 +21,9 @@ from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
+from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
+from modules.studio.extensions.states import States
 from modules.studio.flags import parse_flags
 from modules.studio.gallery.gallery import Gallery
 from modules.studio.job import Job, Outcome, SavedFile
@@ -29,6 +31,7 @@ from modules.studio.job_watch import JobWatch
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs as RealOutputs
 from modules.studio.settings_file import SettingsFile
+from modules.studio.studio import manager_of
 from modules.studio.uploads import Uploads
 from modules.terms.errors import BadRequest, Interrupted, Skipped
 from modules.terms.extras import ExtrasRequest
@@ -86,6 +89,14 @@ class StandIn:
         self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
         self.hashes = HashCache()
         self.extensions = Extensions(self.flags, SettingsFile(self.flags))
+        self.extension_manager = manager_of(self.extensions, self.flags)
+        self.extension_states = States(self.folder / "states", self.extensions, self.extension_manager, self.version)
+        self.extension_index = Available(self.folder / "extensions.json", allowed)
+        self.extension_manager = manager_of(self.extensions, self.flags)
+        self.extension_states = States(
+            self.folder / "config_states", self.extensions, self.extension_manager, self.version
+        )
+        self.extension_index = Available(self.flags.cache_dir / "extensions.json", allowed)
         self.uploads = Uploads(self.folder / "uploads", self.flags)
         self.keys = keys_of(self.flags)
         self.downloads = downloads_of(self, self.keys, allowed)

@@ -58,7 +58,7 @@ export function showReview(page, found) {
         dialog.remove();
         if (found.token) change("/dismiss", { token: found.token }).catch(() => {});
     };
-    document.body.append(dialog);
+    (document.querySelector(".gradio-container") ?? document.body).append(dialog);
     dialog.showModal();
 }
 

@@ -17,6 +17,6 @@ export function compare(one, other) {
     dialog.append(stage, slider, names, close);
     dialog.onclose = () => dialog.remove();
     dialog.onclick = (event) => event.target === dialog && dialog.close();
-    document.body.append(dialog);
+    (document.querySelector(".gradio-container") ?? document.body).append(dialog);
     dialog.showModal();
 }

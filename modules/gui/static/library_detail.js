@@ -89,7 +89,7 @@ export function showDetail(library, place) {
 function opened() {
     const dialog = element("dialog", { id: "library_detail", className: "library-detail" });
     dialog.onclick = (event) => event.target === dialog && dialog.close();
-    document.body.append(dialog);
+    (document.querySelector(".gradio-container") ?? document.body).append(dialog);
     return dialog;
 }
 
