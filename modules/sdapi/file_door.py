@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from modules.studio.extensions.served import TEMPORARY, TEMPORARY_TYPES, USER_STYLE, is_for_page
+
 # SVG and HTML are not among them: they run scripts of their own.
 PICTURES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif",
@@ -33,12 +35,22 @@ def may_leave(name: str, data_dir: Path) -> bool:
 
     Files elsewhere are for Gradio to judge, which serves none but those it was told of.
     """
+    # A relative name means another file to Gradio, which looks from the working folder, than to scripts of extensions.
+    return all(_may_leave(path, data_dir) for path in (Path(name), data_dir / name))
+
+
+def _may_leave(path: Path, data_dir: Path) -> bool:
     try:
-        path = Path(name).resolve()
-        kept = path.is_relative_to(data_dir.resolve()) and not path.is_relative_to(uploads())
+        path, root = path.resolve(), data_dir.resolve()
+        kept = path.is_relative_to(root) and not path.is_relative_to(uploads())
     except (OSError, ValueError, RuntimeError):
         return False
-    return not kept or path.suffix.lower() in OFFERED
+    if not kept or path.suffix.lower() in OFFERED:
+        return True
+    if path.is_relative_to(root / TEMPORARY):
+        return path.suffix.lower() in TEMPORARY_TYPES
+    # Of extensions, what their part of the page is made of; the route looks whether they are on.
+    return path == root / USER_STYLE or is_for_page(path, root / "extensions")
 
 
 def uploads() -> Path:

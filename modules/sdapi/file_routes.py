@@ -17,6 +17,7 @@ from modules.networks.files import read_metadata
 from modules.sdapi.file_door import PICTURES, picture_inside
 from modules.sdapi.needs import Studio
 from modules.studio.cards import Card
+from modules.studio.extensions.served import TYPES, served
 from modules.studio.placing import known_folders
 from modules.terms.errors import NotFound, Refused
 
@@ -29,6 +30,8 @@ KINDS = {
 }
 COVERS = "ssmd_cover_images"
 # A picture that is opened alone runs nothing and reaches nothing.
+ROOT = Path(__file__).resolve().parents[2]
+OF_EXTENSION = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 ALONE = {"Content-Security-Policy": "sandbox", "Cache-Control": "private, max-age=60"}
 MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp", b"GIF8": "image/gif"}
 
@@ -38,7 +41,10 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/file={path:path}", response_class=FileResponse)
     def file(path: str) -> Response:
-        """A picture by its path, if it lies where pictures are saved or beside a model."""
+        """A picture by its path, if it lies where pictures are saved or beside a model; or a file of an extension."""
+        own = served(path, studio.extensions, (studio.flags.data_dir, ROOT))
+        if own is not None:
+            return FileResponse(own, media_type=TYPES[own.suffix.lower()], headers=OF_EXTENSION)
         extra = [Path(folder) for folder in studio.flags.gradio_allowed_path]
         shown = [*studio.outputs.folders(studio.settings), *known_folders(studio.flags), *extra]
         return _picture(path, shown)

@@ -110,8 +110,13 @@ def parse_flags(
             _say(f"{spelled(name)} has no effect yet.")
     if not values.get("api_token") and environ.get(TOKEN_VARIABLE):
         values["api_token"] = environ[TOKEN_VARIABLE]
-    defaults = {action.dest: action.default for action in parser._actions if action.default is not argparse.SUPPRESS}
-    extra = {name: v for name, v in (defaults | vars(given)).items() if name not in FIELDS and not name.startswith("_")}
+    # argparse's own default for flags of extensions is None; this parser's is to leave out what was not given.
+    defaults = {one.dest: None if one.default is argparse.SUPPRESS else one.default for one in parser._actions}
+    extra = {
+        name: v
+        for name, v in (defaults | vars(given)).items()
+        if name not in FIELDS and not name.startswith("_") and name != "help"
+    }
     flags = _with_consequences(Flags(**values, extra=extra))
     contradiction = _contradiction(flags)
     if contradiction:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
-from modules.a1111.page import files, localizations
+from modules.a1111.page import localizations
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -23,7 +22,10 @@ PREFIX = "internal/a1111"
 
 
 def head() -> str:
-    """What the page's <head> gets behind its own scripts; nothing without an active extension."""
+    """What the page's <head> gets behind its own scripts; nothing without an active extension.
+
+    The scripts of extensions come once the page is built: they look for elements that Gradio makes one by one.
+    """
     extensions = bound().studio.extensions.active()
     if not extensions:
         return ""
@@ -33,16 +35,15 @@ def head() -> str:
             f'<script src="{PREFIX}/boot.js"></script>',
             *(f'<script src="{own}/{name}"></script>' for name in SCRIPTS),
             *(f'<link rel="stylesheet" href="{own}/{name}">' for name in STYLES),
-            *_scripts(ordered("javascript", ".js", ".mjs")),
-            *(f'<link rel="stylesheet" property="stylesheet" href="{address(path)}">' for path in styles()),
+            *(f'<link rel="stylesheet" href="{html.escape(address(path))}">' for path in styles()),
         )
     )
 
 
-def _scripts(paths: Iterable[Path]) -> Iterator[str]:
-    for path in paths:
-        kind = "module" if path.suffix == ".mjs" else "text/javascript"
-        yield f'<script type="{kind}" src="{address(path)}"></script>'
+def scripts() -> list[dict[str, Any]]:
+    """The scripts of extensions in their order, as static/mounting.js loads them: address, and whether a module."""
+    found = ordered("javascript", ".js", ".mjs")
+    return [{"src": address(path), "module": path.suffix == ".mjs"} for path in found]
 
 
 def ordered(folder: str, *suffixes: str) -> list[Path]:
@@ -64,7 +65,7 @@ def address(path: Path) -> str:
     """The address of a file as A1111's page has it, relative to the page."""
     data = bound().studio.flags.data_dir
     named = path.relative_to(data) if path.is_relative_to(data) else path
-    return html.escape(f"file={named.as_posix()}?{path.stat().st_mtime}", quote=True)
+    return f"file={named.as_posix()}?{path.stat().st_mtime}"
 
 
 @cache
@@ -87,6 +88,7 @@ def boot() -> str:
     values = {
         "opts": options(),
         "localization": localizations.texts(name),
+        "extensionScripts": scripts(),
         "extensionTabs": [f"tab_{elem_id}" for elem_id in bound().tabs],
     }
     # "</" would end the element if this were ever inlined.
@@ -100,7 +102,6 @@ def add_routes(app: FastAPI) -> None:
     if not bound().studio.extensions.active():
         return
     from fastapi import Response
-    from fastapi.responses import FileResponse
     from fastapi.staticfiles import StaticFiles
 
     @app.get(f"/{PREFIX}/boot.js", include_in_schema=False)
@@ -110,13 +111,6 @@ def add_routes(app: FastAPI) -> None:
     @app.get(f"/{PREFIX}/options", include_in_schema=False)
     def current() -> dict[str, Any]:
         return options()
-
-    @app.get("/file={name:path}", include_in_schema=False)
-    def file(name: str) -> Response:
-        path = files.found(name)
-        if path is None:
-            return Response(status_code=404)
-        return FileResponse(path, headers=files.headers(path))
 
     app.mount(f"/{PREFIX}/static/{stamp()}", StaticFiles(directory=STATIC), name="a1111-static")
 

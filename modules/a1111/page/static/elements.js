@@ -7,6 +7,8 @@ function gradioApp() {
     return root.shadowRoot ?? root;
 }
 
+// Hints of A1111's page, to which extensions add.
+const titles = {};
 const uiUpdateCallbacks = [];
 const uiAfterUpdateCallbacks = [];
 const uiLoadedCallbacks = [];
@@ -73,11 +75,14 @@ async function mountThenTell() {
     if (uiIsMounting || !document.body.dataset.draft || !document.querySelector("#txt2img_prompt textarea")) return;
     uiIsMounting = true;
     await mountPanes();
+    await loadExtensionScripts();
     uiIsLoaded = true;
     nameAsBefore();
     executeCallbacks(optionsAvailableCallbacks);
     executeCallbacks(optionsChangedCallbacks);
     executeCallbacks(uiLoadedCallbacks);
+    // Whoever watches for changes looks at what is there already.
+    document.body.append(document.createComment("loaded"));
 }
 
 document.addEventListener("DOMContentLoaded", () => {

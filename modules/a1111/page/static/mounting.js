@@ -26,7 +26,7 @@ async function mountAccordions(until) {
     const closed = [...document.querySelectorAll(".of-extension > .label-wrap:not(.open)")];
     for (const line of closed) line.click();
     await waitFor(() => closed.every((line) => line.classList.contains("open")), until);
-    await nextFrame();
+    await new Promise((done) => setTimeout(done, 150));
     for (const line of closed) if (line.classList.contains("open")) line.click();
 }
 
@@ -41,4 +41,20 @@ async function mountPanes() {
     } finally {
         document.documentElement.classList.remove("mounting");
     }
+}
+
+/** Scripts of extensions, one after the other. Those that wait for the document to be there are told at once. */
+async function loadExtensionScripts() {
+    const listen = document.addEventListener;
+    document.addEventListener = function (kind, callback, ...more) {
+        if (kind !== "DOMContentLoaded") return listen.call(this, kind, callback, ...more);
+        setTimeout(() => executeCallbacks([callback], new Event(kind)));
+    };
+    const loaded = window.extensionScripts.map(({ src, module }) => {
+        const script = Object.assign(document.createElement("script"), { src, async: false, ...(module && { type: "module" }) });
+        document.head.append(script);
+        return new Promise((done) => (script.onload = script.onerror = done));
+    });
+    await Promise.all(loaded);
+    await nextFrame();
 }
