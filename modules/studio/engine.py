@@ -92,11 +92,12 @@ class Engine:
             pass
 
     def unload_networks(self) -> None:
-        """Drops the networks that enlarge pictures, repair faces or describe pictures."""
+        """Drops the networks that enlarge pictures, find or repair faces or describe pictures."""
         if self._caption_models is not None:
             self._caption_models.unload()
         if self._picture_networks is not None:
             self._picture_networks.unload()
+        self.when_started(lambda tools: tools.detectors.forget())
 
     def when_started(self, act: Callable[[Tools], T]) -> T | None:
         """`act(tools)` if the engine runs, else None: there is nothing to unload or free before that."""

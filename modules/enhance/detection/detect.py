@@ -52,6 +52,10 @@ class Detectors:
             self._made[own] = face_finder(self.face_folders) if own == FACE else person_finder()
         return self._made[own], note
 
+    def forget(self) -> None:
+        """Drops the detectors from memory; the next use loads them again."""
+        self._made.clear()
+
 
 def face_finder(folders: tuple[Path, ...]) -> Finder:
     """Faces by YuNet, if its file is in `folders`, else by OpenCV's cascades, which are always sure."""
