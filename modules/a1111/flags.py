@@ -33,6 +33,9 @@ class CommandLine:
     def __setattr__(self, name: str, value: Any) -> None:
         self._own[name] = value
 
+    def __delattr__(self, name: str) -> None:
+        self._own.pop(name, None)
+
     def read(self, arguments: list[str] | None = None) -> None:
         """Takes the values of flags that preload.py files have declared from the command line."""
         known, _ = self.parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)

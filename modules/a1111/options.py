@@ -96,6 +96,12 @@ class OptionsProxy:
         else:
             bound().studio.set_options({key: value})
 
+    def __delattr__(self, key: str) -> None:
+        work = bound().work
+        if work is not None:
+            work.overrides.pop(key, None)
+        self.__dict__["_values"].pop(key, None)
+
     def set(self, key: str, value: Any, is_api: bool = False, run_callbacks: bool = True) -> bool:
         """Changes a setting for good; whether it is another than before. A refused value changes nothing."""
         try:
@@ -170,7 +176,20 @@ class Data(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         from modules import shared
 
-        setattr(shared.opts, key, value)
+        # Extensions put whole copies back; what is as it was is no change.
+        if key not in bound().settings or self[key] != value:
+            setattr(shared.opts, key, value)
+
+    def clear(self) -> None:
+        """In a job: what was changed for it is changed no more. Settings themselves cannot be taken away."""
+        work = bound().work
+        if work is not None:
+            work.overrides.clear()
+
+    def copy(self) -> dict[str, Any]:
+        """Every value as it stands."""
+        settings = bound().settings
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
     def __delitem__(self, key: str) -> None:
         work = bound().work
