@@ -12,13 +12,9 @@ export class CardGrid {
     constructor(id, options, { load, act, chosen }) {
         Object.assign(this, { options, load, act, chosen, pages: new Map(), shown: new Map(), total: 0, round: 0, hint: "" });
         this.field = element("div", { className: "cards-field" });
-        this.scroller = element("div", { id, className: "extra-network-cards", tabIndex: 0 }, this.field);
+        this.scroller = element("div", { id, className: "extra-network-cards" }, this.field);
         this.scroller.addEventListener("scroll", () => this.soon(), { passive: true });
         this.scroller.addEventListener("click", (event) => this.clicked(event));
-        this.scroller.addEventListener("keydown", (event) => {
-            if (event.key !== "Enter" && event.key !== " ") return;
-            if (event.target.classList.contains("card")) this.clicked(event), event.preventDefault();
-        });
         new ResizeObserver(() => this.soon()).observe(this.scroller);
         this.width = Number(options.extra_networks_card_width) || WIDTH;
         this.height = Number(options.extra_networks_card_height) || HEIGHT;
@@ -53,7 +49,9 @@ export class CardGrid {
     mark() {
         for (const [index, made] of this.shown) {
             const card = this.card(index);
-            if (card) made.setAttribute("aria-pressed", this.chosen(card));
+            const chosen = Boolean(card && this.chosen(card));
+            made.classList.toggle("chosen", chosen);
+            made.querySelector(".card-main").setAttribute("aria-pressed", chosen);
         }
     }
 
@@ -128,15 +126,17 @@ export class CardGrid {
 
     made(card) {
         const name = card.name.split(/[\\/]/).at(-1);
-        const tool = (what, kind, text) => element("button", { type: "button", className: `card-button ${kind}`, title: text, ariaLabel: text, tabIndex: -1 });
+        const tool = (kind, text) => element("button", { type: "button", className: `card-button ${kind}`, title: text, ariaLabel: `${text}: ${name}` });
         const buttons = element(
             "div",
             { className: "button-row" },
-            Object.assign(tool("copy", "copy-path-button", t("cards_copy"))),
-            tool("info", "metadata-button info", t("cards_info")),
-            tool("edit", "edit-button", t("cards_edit")),
+            tool("copy-path-button", t("cards_copy")),
+            tool("metadata-button info", t("cards_info")),
+            tool("edit-button", t("cards_edit")),
         );
-        const made = element("div", { className: "card", role: "button", tabIndex: 0, title: card.place });
+        // Beside the small buttons, not around them: a button in a button is none to a screen reader.
+        const main = element("button", { type: "button", className: "card-main", ariaLabel: name });
+        const made = element("div", { className: "card", title: card.place }, main);
         if (card.preview) {
             const image = element("img", { className: "preview", alt: "", loading: "lazy", decoding: "async", draggable: false });
             image.src = address(card.preview.replace("/preview/", "/thumbnail/"));
@@ -164,7 +164,6 @@ export class CardGrid {
         // Scripts know them by these names, with an underscore.
         made.setAttribute("data-sort-date_created", Math.floor(card.created));
         made.setAttribute("data-sort-date_modified", Math.floor(card.modified));
-        made.setAttribute("aria-label", name);
         return made;
     }
 
