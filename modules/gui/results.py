@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from modules.gui.extensions_part import bind_paste
 from modules.gui.form import Tab, changes
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
+from modules.gui.open_folder import bind_open_folder
 from modules.gui.prompt_row import PromptRow
 from modules.gui.run import Runs, told
 from modules.gui.saving import save_from_gallery
@@ -34,6 +35,7 @@ class Results:
     """The components that events of the tab are bound to; `send` by target. `upscale`: only below txt2img."""
 
     gallery: gr.Gallery
+    folder: gr.Button
     save: gr.Button
     save_zip: gr.Button
     downloads: gr.File
@@ -69,6 +71,7 @@ def results_column(tab: str) -> Results:
         )
         frame(f'<div class="empty-gallery" id="{tab}_empty"></div>')
     with gr.Row(elem_id=f"image_buttons_{tab}", elem_classes=["tools", "image-buttons"]):
+        folder = tool_button("page.open_folder", elem_id=f"{tab}_open_folder", icon="folder")
         save = tool_button("page.save", elem_id=f"save_{tab}", icon="save")
         save_zip = tool_button("page.save_zip", elem_id=f"save_zip_{tab}", icon="zip")
         send = {
@@ -81,7 +84,7 @@ def results_column(tab: str) -> Results:
     )
     frame(f'<div class="infotext" id="html_info_{tab}"></div>')
     frame(f'<div class="runlog" id="html_log_{tab}"></div>')
-    return Results(gallery, save, save_zip, downloads, send, upscale)
+    return Results(gallery, folder, save, save_zip, downloads, send, upscale)
 
 
 def bind_generation(
@@ -104,13 +107,24 @@ def bind_generation(
     bind_draft(tab)
     _bind_prompts(studio, tab, top)
     differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")
+
+    def pasted(*values: Any) -> list[Any]:
+        return only_changed(values, told(studio, lambda: paste.pasted_with_notes(studio, fields.named(values))))
+
     top.paste.click(
-        lambda *values: told(studio, lambda: paste.pasted_with_notes(studio, fields.named(values))),
+        pasted,
         fields.inputs,
         [*fields.inputs, differs],
         **private(),
     ).success(fn=None, js=script("tellNotes"), inputs=differs, **private())
     bind_paste(studio, tab, top.paste)
+
+
+def only_changed(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """`after` with a word that means "as it is" where a field keeps its value: the page spends its time on every other
+    one, whether it changes or not. What is longer than `before` stays."""
+    kept = [gr.skip() if new == old else new for old, new in zip(before, after, strict=False)]
+    return [*kept, *after[len(kept) :]]
 
 
 def bind_jobs(
@@ -141,6 +155,7 @@ def bind_jobs(
         runs.result, job, [results.gallery, outcome], js=script("fetchedJob", name), **private(trigger_mode="multiple")
     ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
     _bind_saving(studio, name, results)
+    bind_open_folder(studio, name, results.folder)
 
 
 def bind_draft(tab: Tab) -> None:
