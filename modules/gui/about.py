@@ -13,6 +13,8 @@ from modules.gui.benchmark import machine_facts, studio_version
 from modules.gui.needs import Studio
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+# Chosen for the machine by the start script, so that no list of requirements names them.
+_FOUND_BY_THE_STARTER: Final = ("torch", "torchvision")
 _GIB: Final = 1 << 30
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -32,7 +34,7 @@ def facts(studio: Studio) -> list[list[str]]:
 
 def credits() -> list[dict[str, str]]:
     """The installed packages that the requirements name: name, version, license, home."""
-    return [_credit(name) for name in sorted(set(_required()), key=str.lower) if _installed(name)]
+    return [_credit(name) for name in sorted({*_required(), *_FOUND_BY_THE_STARTER}, key=str.lower) if _installed(name)]
 
 
 def _required() -> Iterator[str]:

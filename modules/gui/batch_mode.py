@@ -15,7 +15,7 @@ from modules.gui.img2img_request import SIZE_BY_PICTURE, mask_of, scripts_for, s
 from modules.gui.needs import Studio
 from modules.gui.open_tabs import open_tabs
 from modules.gui.request import to_request
-from modules.gui.widgets import Fields
+from modules.gui.widgets import Fields, word
 from modules.imaging.files import open_image
 from modules.imaging.metadata import texts_in
 from modules.terms.errors import BadRequest
@@ -55,7 +55,7 @@ def batch_mode(studio: Studio, fields: Fields) -> gr.File:
             where = gr.Textbox("", label=label("page.batch.info_folder"), elem_id="img2img_batch_png_info_dir")
             fields.add("batch.info_folder", where)
         which = gr.CheckboxGroup(
-            list(INFO_PROPERTIES),
+            [word(name) for name in INFO_PROPERTIES],
             value=list(INFO_PROPERTIES[:3]),
             label=label("page.batch.info_properties"),
             elem_id="img2img_batch_png_info_props",

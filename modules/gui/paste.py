@@ -17,6 +17,7 @@ from modules.gui.control_values import CONTROLS
 from modules.gui.needs import Studio
 from modules.gui.part_values import detail_values, script_values
 from modules.gui.run import language_now
+from modules.gui.sentences import in_language
 from modules.settings.store import Settings
 from modules.settings.values import accepted
 from modules.terms.declare import Checkbox, Number, Param, Slider, params_of
@@ -67,7 +68,10 @@ def read(studio: Studio, text: str) -> tuple[dict[str, Any], list[str]]:
 def pasted_with_notes(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
     """As `pasted`, and behind it what is missing here or not the same, one sentence per line."""
     text = str(values.get("prompt") or "").strip() or last_infotext(studio)
-    return [*pasted(studio, values), "\n".join(read(studio, text)[1])]
+    return [
+        *pasted(studio, values),
+        "\n".join(in_language(note, language_now(studio)) for note in read(studio, text)[1]),
+    ]
 
 
 def last_infotext(studio: Studio) -> str:

@@ -96,8 +96,11 @@ def _apply(studio: Studio, quick: QuickSetting, value: Any) -> None:
         offered = studio.listing(quick.control.listing)
         if value and value not in offered:
             near = difflib.get_close_matches(str(value), offered, 1, 0.0)
-            nearest = f" The nearest is {near[0]}." if near else ""
-            raise NotFound(f"No checkpoint is called {value!r}: choose one of the list, or refresh it.{nearest}")
+            if not near:
+                raise NotFound("There is no checkpoint in the list: put one into its folder and refresh the list.")
+            raise NotFound(
+                f"No checkpoint is called {value!r}: choose one of the list, or refresh it. The nearest is {near[0]}."
+            )
     studio.set_options({quick.key: value})
 
 

@@ -18,6 +18,7 @@ from gradio.context import LocalContext
 from modules.gui import i18n
 from modules.gui.needs import Studio
 from modules.gui.pictures import serve_in_place
+from modules.gui.sentences import in_language
 from modules.terms.errors import WebuiError
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
@@ -44,7 +45,8 @@ def told(studio: Studio, work: Callable[[], T]) -> T:
 
 def shown(studio: Studio, sentence: str) -> gr.Error:
     """The error that makes Gradio show `sentence`, which may quote what people typed, as text."""
-    title = i18n.say("notice.failed", language_now(studio))
+    language = language_now(studio)
+    title, sentence = i18n.say("notice.failed", language), in_language(sentence, language)
     # static/errors.js shows it as text; Gradio's own message, should it appear, would take it for HTML.
     return gr.Error(html.escape(sentence), title=title, print_exception=False)
 
@@ -126,7 +128,7 @@ class Runs:
                 {key: image.get(key) for key in ("infotext", "seed", "subseed", "kind", "width", "height")}
                 for image in there
             ],
-            "notes": notes,
+            "notes": [in_language(str(note), language_now(self._studio)) for note in notes],
             "interrupted": bool(job.result.get("interrupted")),
             "seconds": job.result.get("seconds") or job.elapsed,
         }

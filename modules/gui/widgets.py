@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.i18n import I18nData
 
-from modules.gui.i18n import label, param_key
+from modules.gui.i18n import FALLBACK, label, param_key, texts
 from modules.terms.declare import Checkbox, Choice, Colour, Control, Number, Param, Slider, Text, params_of
 
 Listing = Callable[[str], list[str]]
@@ -62,7 +62,7 @@ def component_of(
     if isinstance(control, Colour):
         return gr.ColorPicker(**common)
     if isinstance(control, Choice):
-        offered = list(control.choices or choices)
+        offered = [*map(word, control.choices)] if control.choices else list(choices)
         if control.radio and not control.many:
             return gr.Radio(offered, **common)
         # A list of the studio's may change while the page is open, and a pasted name may not be installed:
@@ -72,6 +72,11 @@ def component_of(
         )
     lines = control.lines if isinstance(control, Text) else 1
     return gr.Textbox(lines=lines, max_lines=max(lines, 20), **common)
+
+
+def word(choice: Any) -> Any:
+    """A choice of a closed list as a component takes it: what is shown, in the reader's language, and the value."""
+    return (label(f"choice.{choice}"), choice) if f"choice.{choice}" in texts(FALLBACK) else choice
 
 
 def param_field(
