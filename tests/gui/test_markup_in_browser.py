@@ -18,7 +18,8 @@ def test_markup_in_names_is_text(page, studio: StandIn) -> None:
     studio.gallery.added([picture])
     try:
         page.click("#txt2img_lora-button")
-        page.wait_for_function("document.querySelector('#txt2img_lora_cards').textContent.includes('onerror')")
+        page.wait_for_selector("#txt2img_lora_cards .card")
+        assert "onerror" in page.inner_text("#txt2img_lora_cards")
         page.click("#tab_library-button")
         page.click(".library-open")
         page.wait_for_selector("#library_detail[open] .library-text")
