@@ -40,7 +40,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/finished")
     def finished(
-        offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 50
+        offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0, limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 50
     ) -> dict[str, Any]:
         """Finished jobs, the last first."""
         count, page = jobs.finished(offset, limit)

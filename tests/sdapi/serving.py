@@ -25,7 +25,7 @@ from modules.generation.resources import LocalResources
 from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
-from modules.studio import listings
+from modules.studio import listings, new_networks
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
@@ -57,6 +57,7 @@ class QueueStudio:
         self.infotext_version = "test"
         self.engine_state = "ready"
         self.host = None
+        self.chosen_checkpoint = ""
         self.engine = Engine(self)  # type: ignore[arg-type]
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
@@ -110,6 +111,16 @@ class QueueStudio:
 
     def caption(self, image: Image.Image, model: str) -> str:
         return captioners()[model].caption(image)
+
+    def change_styles(self, change: Callable[[StyleBook], StyleBook]) -> None:
+        self.styles = change(self.styles)
+        self.styles.save()
+
+    def create_embedding(self, name: str, vectors: int, words: str, *, overwrite: bool = False) -> Path:
+        return new_networks.create_embedding(self, name, vectors, words, overwrite=overwrite)  # type: ignore[arg-type]
+
+    def create_hypernetwork(self, name: str, shape: Any, *, overwrite: bool = False) -> Path:
+        return new_networks.create_hypernetwork(self, name, shape, overwrite=overwrite)  # type: ignore[arg-type]
 
     def unload(self) -> None: ...
 
