@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
 from fastapi.responses import FileResponse
+from pydantic import Field
 
 from modules.generation.infotext import parse
 from modules.generation.resources import what_differs
@@ -16,6 +18,9 @@ from modules.sdapi.schemas import Body
 from modules.studio.gallery.index import MOST, Row
 
 PREFIX = "/internal/gallery"
+# What the index can hold.
+LARGEST = (1 << 63) - 1
+PictureId = Annotated[int, InPath(ge=0, le=LARGEST)]
 TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif",
     ".avif": "image/avif",
@@ -35,7 +40,7 @@ class TagsBody(Body):
 class PicturesBody(Body):
     """Pictures by their ids."""
 
-    ids: list[int]
+    ids: list[Annotated[int, Field(ge=0, le=LARGEST)]]
 
 
 class TrashBody(Body):
@@ -94,7 +99,7 @@ def _add_pictures(router: APIRouter, studio: Studio) -> None:
     gallery = studio.gallery
 
     @router.get("/picture/{id}")
-    def picture(id: int) -> dict[str, Any]:
+    def picture(id: PictureId) -> dict[str, Any]:
         """One picture with its text, and what of its models is missing or another here."""
         row = gallery.row(id)
         text = row.picture.text
@@ -102,23 +107,23 @@ def _add_pictures(router: APIRouter, studio: Studio) -> None:
         return {**in_short(row), "path": str(row.picture.path), "infotext": text, "differs": differs}
 
     @router.get("/picture/{id}/thumbnail")
-    def thumbnail(id: int) -> Response:
+    def thumbnail(id: PictureId) -> Response:
         """A small version, 320 pixels at most."""
         return _sent(gallery.thumbnail(id))
 
     @router.get("/picture/{id}/file")
-    def file(id: int, download: bool = False) -> Response:
+    def file(id: PictureId, download: bool = False) -> Response:
         """The file itself."""
         return _sent(gallery.file(id), download=download)
 
     @router.post("/picture/{id}/favourite")
-    def favour(id: int, body: FavouriteBody) -> dict[str, Any]:
+    def favour(id: PictureId, body: FavouriteBody) -> dict[str, Any]:
         """Mark a picture, or take the mark away."""
         gallery.index.favour(gallery.file(id), body.favourite)
         return in_short(gallery.row(id))
 
     @router.post("/picture/{id}/tags")
-    def tag(id: int, body: TagsBody) -> dict[str, Any]:
+    def tag(id: PictureId, body: TagsBody) -> dict[str, Any]:
         """Replace a picture's tags."""
         gallery.index.set_tags(gallery.file(id), body.tags)
         return in_short(gallery.row(id))

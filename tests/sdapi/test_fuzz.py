@@ -1,10 +1,14 @@
-"""Whatever is sent, the answer is no 5xx, and no job is lost on the way."""
+"""Whatever is sent, the answer is no 5xx, and no job is lost on the way.
+
+ATELIER_FUZZ_EXAMPLES=2500 sends that many bodies to each of txt2img and img2img.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -52,7 +56,8 @@ def post(server: Server, path: str, body: dict[str, Any]) -> None:
         assert sent.json()["errors"]
 
 
-relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = int(os.environ.get("ATELIER_FUZZ_EXAMPLES", "100"))
+relaxed = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed
