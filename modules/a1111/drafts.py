@@ -232,7 +232,20 @@ def said(p: Any, place: int = 0) -> dict[str, Any]:
     entries = {}
     for key, value in p.extra_generation_params.items():
         if callable(value):
-            value = value(p=p, index=place, all_prompts=p.all_prompts, all_seeds=p.all_seeds)
+            value = value(
+                p=p,
+                all_prompts=p.all_prompts,
+                all_negative_prompts=p.all_negative_prompts,
+                all_seeds=p.all_seeds,
+                all_subseeds=p.all_subseeds,
+                comments=None,
+                iteration=p.iteration,
+                position_in_batch=place - p.iteration * p.batch_size,
+                use_main_prompt=False,
+                index=place,
+            )
+        elif isinstance(value, list):
+            value = value[place] if place < len(value) else None
         entries[key] = value
     return entries
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import Work, bound, work_now
@@ -77,7 +77,7 @@ def draw_draft(p: Any, hooks: Hooks) -> Any:
 
     work = work_now("process_images")
     request = p.to_request()
-    result = drawn(p, request, work, hooks)
+    result = drawn(p, request, work, bound().studio.additions.chained(request, hooks) or hooks)
     settings = work.settings.with_flat(request.settings)
     result = spelled_by_extension(p, result)
     if not p.do_not_save_grid:
@@ -197,8 +197,13 @@ def as_result(p: Any, processed: Any, work: Work) -> GenerationResult:
         subseeds=tuple(processed.all_subseeds),
         notes=tuple(dict.fromkeys(notes)),
         interrupted=last.interrupted or work.watch.stopping == "interrupt",
-        extra={**last.extra, **{key: value for key, value in p.extra_generation_params.items() if not callable(value)}},
+        extra={**plain(last.extra), **plain(p.extra_generation_params)},
     )
+
+
+def plain(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `entries` that a job can be written down with: not what is worked out for each picture."""
+    return {key: value for key, value in entries.items() if not callable(value)}
 
 
 def made_by_script(p: Any, processed: Any, picture: Any, place: int) -> GeneratedImage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image
 
 from modules.a1111 import conds
 from modules.a1111.bound import bound
+from modules.a1111.drafts import said
 from modules.a1111.guidance import CallbackMoments, prepare_sampler, wanted
 from modules.a1111.loras import asked_for
 from modules.generation.hooks import Hooks, Picture, Sampling
@@ -290,6 +291,9 @@ class ScriptHooks(Hooks):
         args = PostProcessMaskOverlayArgs(picture.place, picture.mask, picture.overlay)
         self._call("postprocess_maskoverlay", args)
         picture.mask, picture.overlay = args.mask_for_overlay, args.overlay_image
+
+    def said(self, session: Session, number: int) -> Mapping[str, Any]:
+        return said(self.p, number)
 
     def batch_finished(self, batch: Batch, session: Session) -> None:
         from modules import extra_networks

@@ -40,7 +40,8 @@ def finish(batch: Batch, drawn: Drawn, prepared: Prepared | None, session: Sessi
     for place, (planned, picture) in enumerate(zip(images, pictures, strict=True)):
 
         def add(image: Image.Image, kind: ImageKind = "sample", suffix: str = "", complete: bool = True) -> None:
-            text = infotext(session, planned, model, place)  # noqa: B023 - called in this turn of the loop
+            number = batch.index * session.request.batch_size + place  # noqa: B023 - called in this turn of the loop
+            text = infotext(session, planned, model, place, number)  # noqa: B023
             complete = complete and drawn.complete
             session.images.append(generated(image, planned, text, kind, suffix, complete))  # noqa: B023
 
@@ -87,14 +88,15 @@ def generated(
     )
 
 
-def infotext(session: Session, planned: PlannedImage, model: Mapping[str, Any], place: int) -> str:
+def infotext(session: Session, planned: PlannedImage, model: Mapping[str, Any], place: int, number: int) -> str:
+    """The text of a picture at `place` of its batch, `number` of the job."""
     return describe(
         session.request,
         planned,
         session.settings,
         model=model,
         extra=session.extra,
-        scripts=session.scripts,
+        scripts=session.hooks.said(session, number),
         index=place,
         version=session.tools.version,
     )

@@ -6,9 +6,9 @@ those of `Picture` once per picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from torch import Tensor
@@ -111,6 +111,10 @@ class Hooks:
 
     def composed(self, picture: Picture, batch: Batch, session: Session) -> None:
         """The original covers the picture where it was not repainted."""
+
+    def said(self, session: Session, number: int) -> Mapping[str, Any]:
+        """What always-on scripts write into the text of picture `number` of the job."""
+        return session.scripts
 
     def batch_finished(self, batch: Batch, session: Session) -> None:
         """The pictures of the batch stand in `session.images`."""

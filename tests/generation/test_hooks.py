@@ -62,7 +62,7 @@ def recording(name: str):
     return method
 
 
-MOMENTS = [name for name in vars(Hooks) if not name.startswith("_") and name not in ("moments", "notes")]
+MOMENTS = [name for name in vars(Hooks) if not name.startswith("_") and name not in ("moments", "notes", "said")]
 for moment in MOMENTS:
     setattr(Recorder, moment, recording(moment))
 
