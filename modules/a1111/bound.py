@@ -71,13 +71,15 @@ class Loading:
 
 @dataclass
 class Bound:
-    """The studio, and what goes on in it for extensions. `tabs`: elem_ids of those that extensions brought."""
+    """The studio, and what goes on in it for extensions. `tabs`: elem_ids of those that extensions
+    brought. `styles`: CSS that came with them."""
 
     studio: Studio
     root: Path
     loading: Loading | None = None
     keeper: Keeper = field(default_factory=Keeper)
     tabs: list[str] = field(default_factory=list)
+    styles: list[str] = field(default_factory=list)
     _work: threading.local = field(default_factory=threading.local)
 
     def drawn_by(self, image: Any) -> Any:

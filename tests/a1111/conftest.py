@@ -40,7 +40,7 @@ class Hosted:
 
 def forget_facades() -> None:
     """The facades stand for one studio each; another test has another."""
-    for name in [name for name, module in sys.modules.items() if _is_hosted(name, module)]:
+    for name in [name for name, module in list(sys.modules.items()) if _is_hosted(name, module)]:
         del sys.modules[name]
         parent, _, own = name.rpartition(".")
         if parent == "modules":
@@ -62,6 +62,16 @@ def _is_hosted(name: str, module: Any) -> bool:
 @pytest.fixture
 def hosted(tmp_path: Path) -> Iterator[Callable[..., Hosted]]:
     """`hosted(name=code, …)` is a studio whose extensions `name` have one script with that code."""
+    yield from hosting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def hosted_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Hosted]]:
+    """As `hosted`, for tests that share one studio."""
+    yield from hosting(tmp_path_factory.mktemp("studio"))
+
+
+def hosting(tmp_path: Path) -> Iterator[Callable[..., Hosted]]:
     made: list[Hosted] = []
 
     def make(*arguments: str, **extensions: str) -> Hosted:

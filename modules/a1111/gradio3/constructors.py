@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from modules.a1111.bound import bound
 from modules.a1111.gradio3.events import below
 from modules.a1111.gradio3.origin import asked_by_extension, note
 
@@ -60,6 +61,11 @@ def translated(kind: type, known: frozenset[str], options: dict[str, Any]) -> di
         if old in options and old not in known:
             _button(options, known, button, bool(options.pop(old)))
     _values(kind, options)
+    if kind.__name__ == "Blocks" and asked_by_extension():
+        # What a page of its own would have looked like; as a part of ours it brings its style along.
+        bound().styles.append(str(options.pop("css", None) or ""))
+        for name in ("theme", "head", "js"):
+            options.pop(name, None)
     for name in set(options) - known:
         note(f"{kind.__name__}({name}=)")
         del options[name]

@@ -88,6 +88,7 @@ def boot() -> str:
     values = {
         "opts": options(),
         "localization": localizations.texts(name),
+        "extensionStyle": "\n".join(bound().styles),
         "extensionScripts": scripts(),
         "extensionTabs": [f"tab_{elem_id}" for elem_id in bound().tabs],
     }

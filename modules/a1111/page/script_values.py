@@ -24,8 +24,13 @@ def runner_of(tab: str) -> Any:
 
 def build(tab: str) -> list[tuple[str, Component]]:
     """Builds the scripts that no section has taken; name and component of all that have a value."""
+    runner_of(tab).setup_ui()
+    return named(tab)
+
+
+def named(tab: str) -> list[tuple[str, Component]]:
+    """Name and component of all that scripts of the tab get at Generate, in their order."""
     runner = runner_of(tab)
-    runner.setup_ui()
     names: list[str] = []
     for place in range(len(runner.inputs)):
         names.append(unique(names, CHOICE if place == 0 else _name(runner, place)))

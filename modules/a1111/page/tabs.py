@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
@@ -20,7 +21,9 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
 
     hidden = set(bound().settings.get("hidden_tabs", ()))
     found: list[tuple[str, str, Callable[[], None]]] = []
-    for blocks, title, elem_id in script_callbacks.ui_tabs_callback():
+    with outside():
+        brought = script_callbacks.ui_tabs_callback()
+    for blocks, title, elem_id in brought:
         if title not in hidden:
             found.append((str(title), str(elem_id), lambda blocks=blocks: _join(blocks)))
     order = {title: place for place, title in enumerate(bound().settings.get("ui_tab_order", ()))}
@@ -32,3 +35,16 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
 
 def _join(blocks: gr.Blocks | Any) -> None:
     blocks.render()
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Within: blocks that are made are pages of their own and do not join the one that is being built."""
+    from gradio.context import Context
+
+    root, block = Context.root_block, Context.block
+    Context.root_block = Context.block = None
+    try:
+        yield
+    finally:
+        Context.root_block, Context.block = root, block

@@ -136,6 +136,7 @@ class Page {
             if (!answer.ok) return toast(told.detail ?? `${answer.status}`, "error");
             for (const row of unsaved) row.keep(told.values[row.setting.key] ?? row.value);
             toast(t("settings_saved", { count: told.changed.length }), "info");
+            document.dispatchEvent(new Event("atelier:settings"));
             if (unsaved.some((row) => row.setting.reload)) toast(t("settings_reload"), "warning", 0);
             else document.getElementById("refresh_choices")?.click();
         } catch (error) {

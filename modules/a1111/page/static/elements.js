@@ -7,6 +7,19 @@ function gradioApp() {
     return root.shadowRoot ?? root;
 }
 
+// Gradio 3 had no element between the label and its field; selectors that say so find nothing today and are asked again.
+const oldPaths = /> *label *> *(textarea|input)/g;
+for (const kind of [Document, Element]) {
+    const { querySelector, querySelectorAll } = kind.prototype;
+    kind.prototype.querySelector = function (selector) {
+        const found = querySelector.call(this, selector);
+        return found ?? querySelector.call(this, String(selector).replace(oldPaths, "label $1"));
+    };
+    kind.prototype.querySelectorAll = function (selector) {
+        return querySelectorAll.call(this, String(selector).replace(oldPaths, "label $1"));
+    };
+}
+
 // Hints of A1111's page, to which extensions add.
 const titles = {};
 const uiUpdateCallbacks = [];

@@ -3,6 +3,8 @@
 "use strict";
 
 const panesOfOurs = ["tab_img2img"];
+// The places for pictures in img2img, one in each mode.
+const modesOfOurs = ["img2img_sketch", "inpaint", "inpaint_sketch", "inpaint_upload"];
 const mountingDeadline = 4000;
 
 function nextFrame() {
@@ -21,6 +23,12 @@ async function mountTab(id, until) {
     await waitFor(() => document.getElementById(id)?.querySelector("[id], .block"), until);
 }
 
+async function mountModes(until) {
+    const chosen = document.querySelector("#mode_img2img [role=tab][aria-selected=true]");
+    for (const mode of modesOfOurs) await mountTab(`img2img_${mode}_tab`, until);
+    chosen?.click();
+}
+
 /** Opens the accordions of extensions that are closed, and closes them again. */
 async function mountAccordions(until) {
     const closed = [...document.querySelectorAll(".of-extension > .label-wrap:not(.open)")];
@@ -35,7 +43,9 @@ async function mountPanes() {
     const chosen = document.querySelector("#tabs > * [role=tab][aria-selected=true]");
     document.documentElement.classList.add("mounting");
     try {
-        for (const id of [...panesOfOurs, ...window.extensionTabs]) await mountTab(id, until);
+        for (const id of panesOfOurs) await mountTab(id, until);
+        await mountModes(until);
+        for (const id of window.extensionTabs) await mountTab(id, until);
         chosen?.click();
         await mountAccordions(until);
     } finally {
@@ -45,6 +55,7 @@ async function mountPanes() {
 
 /** Scripts of extensions, one after the other. Those that wait for the document to be there are told at once. */
 async function loadExtensionScripts() {
+    document.head.append(Object.assign(document.createElement("style"), { textContent: window.extensionStyle }));
     const listen = document.addEventListener;
     document.addEventListener = function (kind, callback, ...more) {
         if (kind !== "DOMContentLoaded") return listen.call(this, kind, callback, ...more);
