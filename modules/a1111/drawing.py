@@ -140,7 +140,11 @@ def drawn(p: Any, request: GenerationRequest, work: Work, hooks: Hooks) -> Gener
     always_on = {one.name: p.script_args[one.args_from : one.args_to] for one in p.scripts.alwayson_scripts}
     # The selected script is not among what a picture follows from: it says the same by changing `p`.
     asked = request.with_(script=None, scripts={})
-    more = (always_on, dict(work.settings), p.prompt, p.negative_prompt, p.seed, p.subseed)
+    subseed = p.subseed
+    if not request.subseed_strength:
+        # A variation seed that is left to chance and not used says nothing.
+        asked, subseed = asked.with_(subseed=0), 0
+    more = (always_on, dict(work.settings), p.prompt, p.negative_prompt, p.seed, subseed)
     name = work.kept.name_of(asked, more)
     before = work.kept.find(name, request)
     if before is not None:

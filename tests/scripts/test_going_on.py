@@ -28,7 +28,7 @@ def counted(monkeypatch) -> list[int]:
 def test_an_interrupted_plot_keeps_its_cells_and_the_next_one_takes_them(studio, pixels, monkeypatch) -> None:
     seeds = counted(monkeypatch)
     jobs = studio.studio.jobs
-    request = studio.request(script=SCRIPT, steps=40)
+    request = studio.request(script=SCRIPT, steps=2)
     job = studio.studio.submit(request)
     while len(seeds) < 3 and not jobs.get(job.id).is_final:
         time.sleep(0.005)
@@ -47,7 +47,7 @@ def test_an_interrupted_plot_keeps_its_cells_and_the_next_one_takes_them(studio,
     assert [image["seed"] for image in again.result["images"][1:]] == [5, 6, 7, 8]
     for number, seed in enumerate((5, 8), start=0):
         place = 1 + number * 3
-        np.testing.assert_array_equal(pixels(again, place), pixels(studio.draw(seed=seed, steps=40)))
+        np.testing.assert_array_equal(pixels(again, place), pixels(studio.draw(seed=seed, steps=2)))
     assert not list((jobs.folder / "drawn").iterdir()) or job.id in {
         folder.name for folder in (jobs.folder / "drawn").iterdir()
     }
@@ -55,7 +55,7 @@ def test_an_interrupted_plot_keeps_its_cells_and_the_next_one_takes_them(studio,
 
 def test_the_live_picture_is_the_plot_so_far(studio) -> None:
     jobs = studio.studio.jobs
-    job = studio.studio.submit(studio.request(script=SCRIPT, steps=30, seed=11))
+    job = studio.studio.submit(studio.request(script=SCRIPT, steps=2, seed=11))
     sizes, fractions = set(), [0.0]
     while not jobs.get(job.id).is_final:
         preview = jobs.preview(job.id)

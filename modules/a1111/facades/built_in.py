@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from modules.a1111 import drawing
 from modules.a1111.plot import Cell, Plot, annotated  # noqa: F401
 from modules.generation.axis_values import as_list, listed, typed  # noqa: F401
 from modules.generation.infotext import take_apart, write
@@ -26,6 +25,7 @@ def outpainted(p, options, by):
     from modules.processing import Processed
 
     from modules import images, shared
+    from modules.a1111 import drawing  # comes with torch
     from modules.a1111.bound import work_now
 
     work = work_now("outpainting")
