@@ -105,8 +105,14 @@ def test_two_pictures_are_compared(three) -> None:
     three.locator(".viewer-strip button").nth(2).click()
     assert count(three) == "2 / 3"
     assert other.get_attribute("src") not in (first, source(three))
-    three.click("#modal_compare")
+    three.locator(".viewer-slider").focus()
+    three.keyboard.press("ArrowLeft")
+    assert count(three) == "2 / 3"
+    three.keyboard.press("c")
     assert other.is_hidden()
+    three.keyboard.press("c")
+    three.keyboard.press("Escape")
+    assert three.locator(VIEWER).is_hidden()
 
 
 def test_it_saves_and_sends_what_it_shows(three, studio: StandIn) -> None:

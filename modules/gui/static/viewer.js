@@ -58,7 +58,8 @@ class Viewer {
         this.shut.classList.add("modalClose");
         for (const [id, button] of Object.entries(this.buttons)) button.id = id;
         this.controls.append(...Object.values(this.buttons), ...this.send, this.shut);
-        this.root.addEventListener("keydown", (event) => this.key(event));
+        // The focus may be nowhere, as after the slider has gone.
+        document.addEventListener("keydown", (event) => this.root.hidden || this.key(event), true);
         this.frame.addEventListener("click", (event) => !this.stage.moved && !event.target.closest("input") && !this.hit(event) && this.close());
         this.frame.addEventListener("auxclick", (event) => event.button === 1 && window.open(this.picture.src));
         this.root.style.setProperty("--icons", options.sd_webui_modal_lightbox_icon_opacity);
@@ -192,7 +193,9 @@ class Viewer {
     key(event) {
         // Nothing of this is for the page below.
         event.stopPropagation();
-        if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+        // The arrows move the slider of a comparison while it has the focus.
+        const slides = event.target.matches("input") && event.key.startsWith("Arrow");
+        if (event.ctrlKey || event.metaKey || event.altKey || slides) return;
         const work = {
             ArrowLeft: () => this.go(-1),
             a: () => this.go(-1),
