@@ -17,7 +17,9 @@ from torch.nn.functional import conv2d, interpolate, pad, silu
 from modules.checkpoints.device_memory import trim_heap
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.vae import Decoder
     from diffusers.models.resnet import ResnetBlock2D
+    from diffusers.models.unets.unet_2d_blocks import UpDecoderBlock2D
     from diffusers.models.upsampling import Upsample2D
 
 # Maps below are worked on whole: bands would save little.
@@ -28,6 +30,7 @@ BAND_BYTES = 12 << 20
 @contextmanager
 def banded(network: nn.Module) -> Iterator[None]:
     """Inside, the residual blocks and upsamplers of `network`, a part of diffusers' VAE, work in bands."""
+    from diffusers.models.autoencoders.vae import Decoder
     from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.upsampling import Upsample2D
 
@@ -39,6 +42,9 @@ def banded(network: nn.Module) -> Iterator[None]:
                 changed.append(module)
             elif isinstance(module, Upsample2D) and _plain_upsampler(module):
                 _set_forward(module, _upsampled_in_bands(module, module.forward))
+                changed.append(module)
+            elif isinstance(module, Decoder) and _plain_decoder(module):
+                _set_forward(module, _decoder_in_steps(module, module.forward))
                 changed.append(module)
         yield
     finally:
@@ -80,6 +86,30 @@ def _three_by_three(convolution: nn.Module | None) -> bool:
 def _watched(*modules: nn.Module) -> bool:
     """Whether somebody listens to these modules, or changed what they do: then they have to be called."""
     return any("forward" in vars(one) or one._forward_pre_hooks or one._forward_hooks for one in modules)
+
+
+def _plain_decoder(decoder: Decoder) -> bool:
+    from diffusers.models.unets.unet_2d_blocks import UpDecoderBlock2D
+
+    blocks = all(type(block) is UpDecoderBlock2D for block in decoder.up_blocks)
+    return blocks and isinstance(decoder.conv_norm_out, nn.GroupNorm) and _three_by_three(decoder.conv_out)
+
+
+def _decoder_in_steps(decoder: Decoder, plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The decoder without the frames that hold on to the map before the one that is worked on."""
+
+    def forward(sample: Tensor, latent_embeds: Tensor | None = None) -> Tensor:
+        last = decoder.conv_norm_out, decoder.conv_act, decoder.conv_out
+        if sample.shape[0] != 1 or latent_embeds is not None or _watched(*decoder.up_blocks, *last):
+            return plain(sample, latent_embeds)
+        x: Tensor = decoder.mid_block(decoder.conv_in(sample))
+        for block in cast("Iterator[UpDecoderBlock2D]", decoder.up_blocks):
+            for part in (*block.resnets, *(block.upsamplers or ())):
+                x = part(x)
+        trim_heap()
+        return _activated(x, cast("nn.GroupNorm", decoder.conv_norm_out), decoder.conv_act, decoder.conv_out)
+
+    return forward
 
 
 def _block_in_bands(block: ResnetBlock2D, plain: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -53,7 +53,9 @@ def draw(folder: Path, size: int, steps: int, settings: dict[str, Any]) -> dict[
     from modules.generation import GenerationRequest, generate, open_tools
 
     tools = open_tools(folder, settings={"CLIP_stop_at_last_layers": 1, **settings}, device="cpu")
-    request = GenerationRequest(prompt="a house by the sea", steps=steps, seed=1, width=size, height=size)
+    request = GenerationRequest(
+        prompt="a house by the sea", checkpoint="full", steps=steps, seed=1, width=size, height=size
+    )
     notes: list[str] = []
     began = time.perf_counter()
 
