@@ -149,11 +149,12 @@ export class Pane {
         const separator = options().extra_networks_add_text_separator;
         const text = toggled(box.value, card.prompt, separator);
         const added = text.length > box.value.length;
-        rewrite(box, text);
+        // The negative words first: Ctrl+Z takes back what was written last, wherever that was.
         const negative = promptOf(this.tab, true);
-        if (card.negative_prompt && isIn(negative.value, card.negative_prompt) !== added) {
+        if (card.negative_prompt && box !== negative && isIn(negative.value, card.negative_prompt) !== added) {
             rewrite(negative, toggled(negative.value, card.negative_prompt, negative.value.trim() ? ", " : ""));
         }
+        rewrite(box, text);
         this.grid.mark();
         return undefined;
     }
