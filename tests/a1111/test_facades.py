@@ -61,7 +61,7 @@ NAMES = {
     "textual_inversion.textual_inversion": "EmbeddingDatabase create_embedding_from_data Embedding",
     "shared_items": "sd_vae_items list_checkpoint_tiles",
     "txt2img": "txt2img txt2img_create_processing",
-    "img2img": "img2img process_batch img2img_create_processing",
+    "img2img": "process_batch",
 }
 
 
