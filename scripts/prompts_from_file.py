@@ -10,7 +10,7 @@ from typing import Any
 from modules.built_in import BadRequest
 from modules.processing import Processed, process_images
 
-from modules import processing, scripts, sd_samplers, shared
+from modules import processing, scripts, shared
 
 
 def flag(text: str) -> bool:
@@ -19,6 +19,8 @@ def flag(text: str) -> bool:
 
 def sampler(text: str) -> str:
     """The sampler of that name or alias. Raises: ValueError."""
+    from modules import sd_samplers  # comes with torch
+
     name = sd_samplers.samplers_map.get(text.lower())
     if name is None:
         raise ValueError(f"there is no sampler {text!r}")
@@ -27,6 +29,8 @@ def sampler(text: str) -> str:
 
 def sampler_at(text: str) -> str:
     """The sampler that stands there in the list. Raises: ValueError."""
+    from modules import sd_samplers  # comes with torch
+
     number = int(text)
     if not 0 <= number < len(sd_samplers.samplers):
         raise ValueError(f"there are {len(sd_samplers.samplers)} samplers, and no number {number}")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from modules import sd_models, sd_samplers, sd_schedulers, sd_vae, shared
+from modules import sd_models, sd_vae, shared
 from modules.terms.errors import BadRequest
 from modules.terms.registry import nearest
 
@@ -130,14 +130,14 @@ def confirm_order(p: Any, xs: Sequence[Sequence[str]]) -> None:
 
 def confirm_samplers(p: Any, xs: Sequence[str]) -> None:
     for x in xs:
-        if x.lower() not in sd_samplers.samplers_map:
-            raise BadRequest(f"Unknown sampler: {x}. {near(x, [one.name for one in sd_samplers.all_samplers])}")
+        if x.lower() not in samplers().samplers_map:
+            raise BadRequest(f"Unknown sampler: {x}. {near(x, [one.name for one in samplers().all_samplers])}")
 
 
 def confirm_schedules(p: Any, xs: Sequence[str]) -> None:
     for x in xs:
-        if x not in sd_schedulers.schedulers_map:
-            raise BadRequest(f"Unknown schedule type: {x}. {near(x, [one.label for one in sd_schedulers.schedulers])}")
+        if x not in schedules().schedulers_map:
+            raise BadRequest(f"Unknown schedule type: {x}. {near(x, [one.label for one in schedules().schedulers])}")
 
 
 def confirm_checkpoints(p: Any, xs: Sequence[str]) -> None:
@@ -174,6 +174,20 @@ def confirm_range(minimum: float, maximum: float, label: str) -> Callable[[Any, 
                 raise BadRequest(f"{label}: {x} is not between {minimum} and {maximum}.")
 
     return confirm
+
+
+def samplers() -> Any:
+    """modules.sd_samplers, which comes with torch: scripts are listed without."""
+    from modules import sd_samplers
+
+    return sd_samplers
+
+
+def schedules() -> Any:
+    """modules.sd_schedulers, likewise."""
+    from modules import sd_schedulers
+
+    return sd_schedulers
 
 
 def near(name: str, known: Sequence[str]) -> str:
@@ -254,7 +268,7 @@ def _upscalers() -> list[str]:
 
 
 def _samplers() -> list[str]:
-    return list(sd_samplers.visible_sampler_names())
+    return list(samplers().visible_sampler_names())
 
 
 axis_options = [
@@ -305,7 +319,7 @@ axis_options = [
         str,
         apply_field("scheduler"),
         confirm=confirm_schedules,
-        choices=lambda: [one.label for one in sd_schedulers.schedulers],
+        choices=lambda: [one.label for one in schedules().schedulers],
     ),
     AxisOption("Schedule min sigma", float, apply_override("sigma_min")),
     AxisOption("Schedule max sigma", float, apply_override("sigma_max")),
