@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from modules.terms.errors import NotFound
+from modules.terms.errors import BadRequest, NotFound
 from modules.terms.registry import nearest
 
 AUTOMATIC = "Automatic"
 
 # Label -> the schedule that Automatic means for it, "" where that is the model's own.
-SAMPLERS: Mapping[str, str] = {
+SAMPLERS: dict[str, str] = {
     **dict.fromkeys(("DPM++ 2M", "DPM++ SDE", "DPM++ 2S a", "DPM2", "DPM2 a", "Restart", "DPM++ 2M CFG++"), "Karras"),
     **dict.fromkeys(("DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"), "Exponential"),
     **dict.fromkeys(("Euler a", "Euler", "LMS", "Heun", "DPM fast", "DPM adaptive", "DDIM", "DDIM CFG++", "PLMS"), ""),
@@ -74,7 +74,7 @@ SAMPLER_ALIASES: Mapping[str, str] = {
 }
 
 # Names and aliases of schedules -> label.
-SCHEDULES: Mapping[str, str] = {
+SCHEDULES: dict[str, str] = {
     **{label.lower(): label for label in (AUTOMATIC, "Uniform", "Karras", "Exponential", "Polyexponential", "Simple")},
     **{label.lower(): label for label in ("Normal", "DDIM", "Beta", "Turbo", "Laplace")},
     "sgm_uniform": "SGM Uniform",
@@ -92,6 +92,20 @@ SCHEDULES: Mapping[str, str] = {
     "align_your_steps_32": "Align Your Steps 32",
     "ays 32": "Align Your Steps 32",
 }
+
+
+def add_sampler(label: str, default_schedule: str = "") -> None:
+    """Makes the label of an extension's sampler known. Raises: BadRequest if it is taken."""
+    if label.lower() in {name.lower() for name in SAMPLERS}:
+        raise BadRequest(f"There is a sampler called {label!r} already.")
+    SAMPLERS[label] = default_schedule
+
+
+def add_schedule(label: str) -> None:
+    """Makes the label of an extension's schedule known. Raises: BadRequest if it is taken."""
+    if label.lower() in SCHEDULES:
+        raise BadRequest(f"There is a schedule called {label!r} already.")
+    SCHEDULES[label.lower()] = label
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def section(studio: Studio, tab: str, name: str) -> None:
 def scripts_part(studio: Studio, tab: Tab) -> None:
     """Builds the scripts that no section has taken; the values of all of them join those of `tab`."""
     with gr.Column(elem_id=f"{tab.name}_script_container", elem_classes=["script-container"]):
+        _panels(studio, tab)
         if studio.host is None:
             return
         page = studio.host.page
@@ -44,8 +45,35 @@ def scripts_part(studio: Studio, tab: Tab) -> None:
             tab.kept_scripts.add(name, component)
 
 
+def _panels(studio: Studio, tab: Tab) -> None:
+    """Builds the panels that extensions add to the tab."""
+    for panel in studio.additions.panels:
+        if panel.tab != tab.name:
+            continue
+        with gr.Accordion(panel.title, open=False, elem_id=f"{tab.name}_panel_{panel.name}"):
+            try:
+                components = panel.build()
+            except Exception as error:  # noqa: BLE001 - code of others
+                studio.extensions.failed(panel.name.rpartition("-")[0].lower(), f"its panel {panel.title}", error)
+                continue
+        for name, component in components.items():
+            tab.scripts.add(f"panel.{panel.name}.{name}", component)
+            tab.kept_scripts.add(f"panel.{panel.name}.{name}", component)
+
+
+def with_panels(studio: Studio, tab: str, request: GenerationRequest, values: Mapping[str, Any]) -> GenerationRequest:
+    """`request` with what the panels of extensions say. Raises: BadRequest."""
+    for panel in studio.additions.panels:
+        prefix = f"panel.{panel.name}."
+        if panel.tab == tab:
+            own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+            request = panel.apply(request, own)
+    return request
+
+
 def with_scripts(studio: Studio, tab: str, request: GenerationRequest, values: Mapping[str, Any]) -> GenerationRequest:
     """`request` with what the fields of the scripts say; what it asks of scripts already stays."""
+    request = with_panels(studio, tab, request, values)
     if studio.host is None:
         return request
     asked = studio.host.page.asked(tab, values)
@@ -56,6 +84,12 @@ def with_scripts(studio: Studio, tab: str, request: GenerationRequest, values: M
 
 def extension_tabs(studio: Studio) -> None:
     """Builds the tabs that extensions bring, among those of the page."""
+    for one in studio.additions.tabs:
+        with gr.Tab(one.title, id=one.name, elem_id=f"tab_{one.name}"):
+            try:
+                one.build()
+            except Exception as error:  # noqa: BLE001 - code of others
+                studio.extensions.failed(one.name.rpartition("-")[0].lower(), f"its tab {one.title}", error)
     if studio.host is None:
         return
     for title, elem_id, build in studio.host.page.tabs():

@@ -14,6 +14,7 @@ from modules.generation.resources import Resources
 from modules.imaging.names import Subject
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
+from modules.studio.extensions.additions import Additions
 from modules.studio.extensions.folder import Extensions
 from modules.studio.flag_table import Flags
 from modules.studio.job import Job
@@ -107,6 +108,9 @@ class Studio(Protocol):
     def host(self) -> Host | None: ...
 
     @property
+    def additions(self) -> Additions: ...
+
+    @property
     def extensions(self) -> Extensions: ...
 
     @property
@@ -123,6 +127,12 @@ class Studio(Protocol):
     def set_options(self, values: Mapping[str, Any]) -> tuple[str, ...]: ...
 
     def caption(self, image: Image, model: str) -> str: ...
+
+    def unload(self) -> None: ...
+
+    def reload(self) -> None: ...
+
+    def stop(self, restart: bool = False) -> None: ...
 
     def listing(self, name: str) -> list[str]: ...
 

@@ -16,6 +16,7 @@ from modules.settings.store import Settings
 from modules.studio.cards import Cards
 from modules.studio.downloads.downloads import Downloads
 from modules.studio.downloads.keys import Keys
+from modules.studio.extensions.additions import Additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.manager import Manager
@@ -72,6 +73,9 @@ class Studio(Protocol):
 
     @property
     def gallery(self) -> Gallery: ...
+
+    @property
+    def additions(self) -> Additions: ...
 
     @property
     def extensions(self) -> Extensions: ...

@@ -81,6 +81,8 @@ def make_app(studio: Studio) -> FastAPI:
         v2_routes,
     ):
         app.include_router(room.routes(studio))
+    for prefix, router in studio.additions.routers:
+        app.include_router(router, prefix=prefix, tags=["extensions"])
     add_handlers(app)
     _add_docs(app)
     origins = Origins.from_flags(studio.flags)

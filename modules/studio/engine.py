@@ -45,6 +45,7 @@ class Engine:
                 from modules.enhance.detection.detect import Detectors
                 from modules.enhance.faces.restore import Faces
 
+                self._studio.additions.enter_engine()
                 self._tools = make_tools(self._studio)
                 self._picture_networks = make_picture_networks(self._studio, self._tools)
                 faces = Faces(self._picture_networks, self._studio.flags.face_folders)
@@ -178,6 +179,8 @@ def upscalers_of(studio: Studio, networks: Networks | None) -> Registry[Upscaler
     upscalers = simple_upscalers()
     for one in file_upscalers(studio.upscaler_files.files, networks) if networks else ():
         upscalers.add(one)
+    for load in studio.additions.upscalers.values():
+        upscalers.add(load())
     return upscalers
 
 

@@ -131,7 +131,7 @@ def _styles(studio: Studio) -> list[Row]:
 
 
 def _pixel_upscalers(studio: Studio) -> list[str]:
-    return [*PIXEL_UPSCALERS, *(one.name for one in studio.upscaler_files.files)]
+    return [*PIXEL_UPSCALERS, *(one.name for one in studio.upscaler_files.files), *studio.additions.upscalers]
 
 
 def _upscalers(studio: Studio) -> list[Row]:
@@ -150,7 +150,11 @@ def _upscalers(studio: Studio) -> list[Row]:
         }
         for one in studio.upscaler_files.files
     ]
-    return [*simple, *files]
+    added = [
+        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0}
+        for name in studio.additions.upscalers
+    ]
+    return [*simple, *files, *added]
 
 
 def _realesrgan_models(studio: Studio) -> list[Row]:
@@ -182,8 +186,8 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "checkpoints": lambda studio: [info.title for info in studio.library.checkpoints],
     "vae": lambda studio: ["Automatic", "None", *(vae.name for vae in studio.library.vaes)],
     "text_encoders": lambda studio: list(studio.companions.names),
-    "samplers": lambda studio: list(SAMPLER_NAMES),
-    "schedulers": lambda studio: list(SCHEDULE_NAMES),
+    "samplers": lambda studio: [*SAMPLER_NAMES, *studio.additions.samplers],
+    "schedulers": lambda studio: [*SCHEDULE_NAMES, *studio.additions.schedules],
     "upscalers": lambda studio: [*LATENT_UPSCALE_MODES, *_pixel_upscalers(studio)],
     "pixel_upscalers": _pixel_upscalers,
     "latent_upscale_modes": lambda studio: list(LATENT_UPSCALE_MODES),

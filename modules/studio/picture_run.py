@@ -68,7 +68,7 @@ def run_generation(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
     if studio.host is not None and studio.host.wants(request):
         result = studio.host.draw(job, request, tools, watch)
     else:
-        result = with_grid(generate(request, tools, watch), settings)
+        result = with_grid(generate(request, tools, watch, studio.additions.chained(request)), settings)
 
     files: list[SavedFile] = []
 

@@ -26,6 +26,7 @@ from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
+from modules.studio.extensions.additions import load_additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.manager import Manager
@@ -69,6 +70,7 @@ class Studio:
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
+        self.additions = load_additions(self.extensions)
         self.extension_manager = manager_of(self.extensions, flags)
         self.extension_states = States(
             flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version

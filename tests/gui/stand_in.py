@@ -21,6 +21,7 @@ from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
+from modules.studio.extensions.additions import load_additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.states import States
@@ -89,6 +90,7 @@ class StandIn:
         self.resources = LocalResources(self.library, self.loras, self.hypernetworks)
         self.hashes = HashCache()
         self.extensions = Extensions(self.flags, SettingsFile(self.flags))
+        self.additions = load_additions(self.extensions)
         self.extension_manager = manager_of(self.extensions, self.flags)
         self.extension_states = States(self.folder / "states", self.extensions, self.extension_manager, self.version)
         self.extension_index = Available(self.folder / "extensions.json", allowed)
@@ -111,6 +113,7 @@ class StandIn:
         self.gate = threading.Event()
         self.gate.set()
         self.drawn: list[GenerationRequest] = []
+        self.actions: list[str] = []
         self.asked: list[ExtrasRequest] = []
         self.batches: list[PictureBatch] = []
         self.merged: list[MergeRequest | ExtractRequest] = []
@@ -123,6 +126,15 @@ class StandIn:
         self.settings = Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
         self.lists = {name: list(entries) for name, entries in LISTS.items()}
         self.gate.set()
+
+    def unload(self) -> None:
+        self.actions.append("unload")
+
+    def reload(self) -> None:
+        self.actions.append("reload")
+
+    def stop(self, restart: bool = False) -> None:
+        self.actions.append("restart" if restart else "stop")
 
     def listing(self, name: str) -> list[str]:
         return list(self.lists.get(name, []))

@@ -29,6 +29,7 @@ from modules.studio import listings, new_networks
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
+from modules.studio.extensions.additions import load_additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.states import States
@@ -61,6 +62,7 @@ class QueueStudio:
         self.engine = Engine(self)  # type: ignore[arg-type]
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
+        self.additions = load_additions(self.extensions)
         self.extension_manager = manager_of(self.extensions, flags)
         self.extension_states = States(
             flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version

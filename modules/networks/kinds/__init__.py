@@ -8,8 +8,19 @@ from pkgutil import iter_modules
 
 from modules.networks.kind import NetworkKind
 
+_added: list[NetworkKind] = []
+
+
+def known_kinds() -> tuple[NetworkKind, ...]:
+    """Every kind: those that were added, then the studio's own, of which no two recognise the same keys."""
+    return (*_added, *_own())
+
+
+def add_kind(kind: NetworkKind) -> None:
+    """Makes another kind known; one of the same name is replaced."""
+    _added[:] = [kind, *(one for one in _added if one.name != kind.name)]
+
 
 @lru_cache(maxsize=1)
-def known_kinds() -> tuple[NetworkKind, ...]:
-    """Every kind. No two recognise the same keys, so the order means nothing."""
+def _own() -> tuple[NetworkKind, ...]:
     return tuple(import_module(f"{__name__}.{found.name}").KIND for found in iter_modules(__path__))
