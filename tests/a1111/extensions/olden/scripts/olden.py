@@ -108,22 +108,22 @@ def on_ui_tabs():
         js = gr.Button("js", elem_id="olden_js")
         draws = gr.Button("draw", elem_id="olden_draw")
         buttons = create_buttons(["txt2img", "img2img", "extras"])
-    infotext_utils.bind_buttons(buttons, gallery, said)
-    assert ui.txt2img_paste_fields is not None
-    enable.change(lambda on: gr.Column.update(visible=on), inputs=[enable], outputs=[more], show_progress=False)
-    own.click(lambda: gr.Dropdown.update(choices=["x", "y"], value="y"), inputs=[], outputs=[model])
-    run.click(
-        lambda n, name: (n + 1, f"{n + 1} {name}"),
-        _js="(n, name) => [n, name]",
-        inputs=[count, model],
-        outputs=[count, said],
-        api_name=False,
-        show_api=False,
-    )
-    js.click(fn=None, _js="() => oldenSays()", inputs=None, outputs=[said])
-    draws.click(DRAW, _js="(id, p) => [randomId(), 'a red circle']", inputs=[said, said], outputs=[gallery, html])
-    sketch.change(lambda value: "painted" if value else "", inputs=[sketch], outputs=[said])
-    picture.change(lambda value: "seen" if value else "", inputs=[picture], outputs=[said])
+        infotext_utils.bind_buttons(buttons, gallery, said)
+        assert ui.txt2img_paste_fields is not None
+        enable.change(lambda on: gr.Column.update(visible=on), inputs=[enable], outputs=[more], show_progress=False)
+        own.click(lambda: gr.Dropdown.update(choices=["x", "y"], value="y"), inputs=[], outputs=[model])
+        run.click(
+            lambda n, name: (n + 1, f"{n + 1} {name}"),
+            _js="(n, name) => [n, name]",
+            inputs=[count, model],
+            outputs=[count, said],
+            api_name=False,
+            show_api=False,
+        )
+        js.click(fn=None, _js="() => oldenSays()", inputs=None, outputs=[said])
+        draws.click(DRAW, _js="(id, p) => [randomId(), 'a red circle']", inputs=[said, said], outputs=[gallery, html])
+        sketch.change(lambda value: "painted" if value else "", inputs=[sketch], outputs=[said])
+        picture.change(lambda value: "seen" if value else "", inputs=[picture], outputs=[said])
     return [(tab, "Olden", "olden")]
 
 
