@@ -56,7 +56,7 @@ def _installed(name: str) -> bool:
 
 
 def _credit(name: str) -> dict[str, str]:
-    told = metadata.metadata(name)
+    told: Any = metadata.metadata(name)  # an email.message.Message, which its type does not say
     licence = told.get("License-Expression") or ""
     if not licence:
         classified = [

@@ -31,13 +31,14 @@ _KINDS: Final = {
 def templates(language: str) -> Mapping[str, str]:
     """English template -> template of `language`."""
     path = _FOLDER / f"sentences.{language}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 @cache
 def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The templates as patterns; those with more words of their own first, since they say more exactly what is meant."""
-    known = sorted(templates(language).items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[0])))
+    """The templates as patterns; those with more words of their own first: they say it more exactly."""
+    own = re.compile(r"\{\w+\}")
+    known = sorted(templates(language).items(), key=lambda item: len(own.sub("", item[0])), reverse=True)
     return tuple(
         (re.compile(_PLACE.sub(lambda place: f"(?P<{place[1]}>.+?)", re.escape(english)), re.DOTALL), text)
         for english, text in known

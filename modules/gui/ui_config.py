@@ -33,7 +33,9 @@ class UiConfig:
     def adopt(self, tab: Tab) -> None:
         """Gives the fields of `tab` what the file says of them, and remembers what they begin with."""
         told = self._read()
-        keys, begins, overridden = {}, {}, set()
+        keys: dict[str, str] = {}
+        begins: dict[str, Any] = {}
+        overridden: set[str] = set()
         for name, component in tab.fields.components.items():
             key = _key(tab.name, component)
             if not key or key in keys.values():

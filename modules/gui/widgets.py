@@ -51,7 +51,7 @@ def component_of(
     if isinstance(control, Slider):
         slider = gr.Slider(control.minimum, control.maximum, step=control.step, buttons=[], **common)
         # Its ends are how far the hand reaches. A pasted size may lie beyond: the request knows its own limits.
-        slider.preprocess = lambda value: value  # type: ignore[method-assign]
+        slider.preprocess = lambda payload: payload  # type: ignore[method-assign]
         return slider
     if isinstance(control, Number):
         return gr.Number(

@@ -110,6 +110,14 @@ def test_a_system_report_that_was_changed_is_told_from_a_whole_one(client: TestC
     assert not whole('{"Version": 1}')
 
 
+def test_actions_act_and_others_are_refused(client: TestClient, studio: StandIn) -> None:
+    for name in ("unload", "reload"):
+        assert client.post(f"/internal/gui/actions/{name}", json={}).status_code == 204
+    assert studio.actions == ["unload", "reload"]
+    refused = client.post("/internal/gui/actions/explode", json={})
+    assert (refused.status_code, "unload, reload" in refused.json()["detail"]) == (422, True)
+
+
 def test_every_package_is_named_with_its_license(client: TestClient) -> None:
     told = client.get("/internal/gui/about").json()
     named = {one["name"]: one for one in told["credits"]}

@@ -4,6 +4,9 @@ import { suggested } from "./family.js";
 import { address } from "./texts.js";
 
 const SAVE_AFTER = 400;
+// Gradio looks through its whole tree for every output that gets a value: a field that stays gets none (measured: a
+// page of 500 fields took its time four times over).
+const STAYS = { __type__: "update" };
 const timers = {};
 const names = {};
 const values = {};
@@ -30,13 +33,13 @@ export const handlers = {
         // Only from here on: the fields' first values are not a draft.
         document.body.dataset.draft = "on";
         loaded.add(tab);
-        return now;
+        return now.map((value, index) => (same(value, first[index]) ? STAYS : value));
     },
     /** The values that `setValues` asked for, beside those that stay. */
     takeValues: (tab, order, ...now) => {
         const taken = wanted[tab] ?? {};
         delete wanted[tab];
-        return order.map((name, index) => (name in taken ? taken[name] : now[index]));
+        return order.map((name, index) => (name in taken && !same(taken[name], now[index]) ? taken[name] : STAYS));
     },
 };
 
@@ -99,6 +102,7 @@ function here(tab) {
     }
 }
 
+const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
 const newer = (one, other) => (!one || (other && other.saved > one.saved) ? other : one);
 
 /** A first visit: what the chosen checkpoint is best drawn with. */
