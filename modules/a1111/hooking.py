@@ -240,7 +240,8 @@ class ScriptHooks(Hooks):
 
         args = PostSampleArgs(latents)
         self._call("post_sample", args)
-        return args.samples
+        samples: Tensor = args.samples
+        return samples
 
     def decoded(self, pictures: list[Image.Image], batch: Batch, session: Session) -> list[Image.Image]:
         if not self._wants("postprocess_batch", "postprocess_batch_list"):

@@ -48,7 +48,8 @@ class LastFinder:
         if name in ALIASES:
             module = importlib.import_module(ALIASES[name])
             sys.modules[name] = module
-            return importlib.util.spec_from_loader(name, _There(module))
+            there: Any = _There(module)
+            return importlib.util.spec_from_loader(name, there)
         if name in INSTEAD and not _asks_whether():
             raise not_importable(name)
         return None

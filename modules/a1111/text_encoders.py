@@ -100,11 +100,11 @@ class TextEncoders(TextEncoder):
     """All encoders of the model, answering as the first one where they are asked for one."""
 
     def __init__(self, bundle: ModelBundle) -> None:
-        clips = bundle.clips
-        if not hasattr(clips[0], "tokenizer") or not hasattr(clips[0].tokenizer, "special"):
+        clips: list[Any] = [clip for clip in bundle.clips if hasattr(getattr(clip, "tokenizer", None), "special")]
+        if not clips:
             raise not_offered("shared.sd_model", "cond_stage_model")
-        super().__init__(bundle, clips[0])  # type: ignore[arg-type]
-        self.embedders = [TextEncoder(bundle, clip) for clip in clips if hasattr(clip.tokenizer, "special")]  # type: ignore[arg-type]
+        super().__init__(bundle, clips[0])
+        self.embedders = [TextEncoder(bundle, clip) for clip in clips]
 
     def __call__(self, texts: Sequence[str]) -> Any:
         """(B, T, D); for models with a second conditioning a dictionary of "crossattn" and "vector"."""

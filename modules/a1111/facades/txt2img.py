@@ -5,7 +5,7 @@ from __future__ import annotations
 from modules import processing, scripts, shared
 from modules.a1111.missing import refusing
 
-FIELDS = [
+FIELDS = (
     "prompt",
     "negative_prompt",
     "styles",
@@ -26,7 +26,7 @@ FIELDS = [
     "hr_scheduler",
     "hr_prompt",
     "hr_negative_prompt",
-]
+)
 
 
 def override_settings_of(texts):
