@@ -1,14 +1,15 @@
 """An extension of the year 2023: every idiom of Gradio 3 and every piece of A1111's page that extensions use, once."""
 
 import gradio as gr
-import gradio.deprecation  # noqa: F401
+import gradio.deprecation
 from gradio.components import FormComponent, IOComponent  # noqa: F401
 from gradio.events import Changeable, Releaseable  # noqa: F401
-from modules import call_queue, infotext_utils, script_callbacks, scripts, shared, ui
 from modules.generation_parameters_copypaste import create_buttons
 from modules.processing import StableDiffusionProcessingTxt2Img, process_images
 from modules.ui_common import create_refresh_button, plaintext_to_html
 from modules.ui_components import DropdownMulti, FormRow, InputAccordion, ToolButton
+
+from modules import call_queue, infotext_utils, script_callbacks, scripts, shared, ui
 
 BASE = scripts.basedir()
 shared.options_templates.update(
