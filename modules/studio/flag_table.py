@@ -139,7 +139,7 @@ class Flags:
     freeze_specific_settings: str | None = value(None, "settings that may not change, comma separated")
     gradio_debug: bool = switch("Gradio's debug output", pending=True)
     no_gradio_queue: bool = switch("answer requests of the page without a queue", obsolete="jobs have their own queue.")
-    allow_code: bool = switch("enable the Custom code script", pending=True)
+    allow_code: bool = switch("enable the Custom code script")
     disable_all_extensions: bool = switch("load no extension")
     disable_extra_extensions: bool = switch("load only built-in extensions")
     safe_mode: bool = switch("start without extensions and with default settings, to find out what is broken")

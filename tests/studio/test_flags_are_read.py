@@ -18,7 +18,11 @@ READ_AS_WORDS = {
 
 def reads(path: Path) -> set[str]:
     """What is asked of something called `flags` in a file; in the table itself, what its properties ask of `self`."""
-    holders = {"flags", "_flags"} | ({"self"} if path.name == "flag_table.py" else set())
+    holders = (
+        {"flags", "_flags"}
+        | ({"cmd_opts"} if path.parent.name == "scripts" else set())
+        | ({"self"} if path.name == "flag_table.py" else set())
+    )
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute):
@@ -31,7 +35,12 @@ def reads(path: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def read(root: Path) -> set[str]:
-    return set().union(*(reads(path) for path in [*(root / "modules").rglob("*.py"), root / "webui.py"]))
+    return set().union(
+        *(
+            reads(path)
+            for path in [*(root / "modules").rglob("*.py"), *(root / "scripts").glob("*.py"), root / "webui.py"]
+        )
+    )
 
 
 @pytest.mark.parametrize("entry", FIELDS.values(), ids=lambda entry: entry.name)
