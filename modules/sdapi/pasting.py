@@ -31,9 +31,7 @@ def filled_from_infotext(body: T, text: str, studio: Studio) -> tuple[T, dict[st
 
     Raises: BadRequest if a value of the text does not fit its field.
     """
-    parsed, _ = with_local_networks(
-        parse(text, settings=studio.settings, styles=studio.styles), studio.resources.lora
-    )
+    parsed, _ = with_local_networks(parse(text, settings=studio.settings, styles=studio.styles), studio.resources.lora)
     given = body.model_dump(include=body.model_fields_set)
     found = {key: value for key, value in fields_of(parsed).items() if key in type(body).model_fields}
     if not {"sampler_name", "sampler_index"}.isdisjoint(given):

@@ -85,9 +85,7 @@ class Flags:
     controlnet_preprocessor_models_dir: Path = folder(
         "models", "ControlNetPreprocessor", "folder of the networks that ControlNet preprocessors need"
     )
-    ui_config_file: Path = folder(
-        "data", "ui-config.json", "file with the defaults of the page's controls", pending=True
-    )
+    ui_config_file: Path = folder("data", "ui-config.json", "file with the defaults of the page's controls")
     ui_settings_file: Path = folder("data", "config.json", "file with the settings")
     extra_model_paths_config: tuple[str, ...] = value(
         (), "a ComfyUI extra_model_paths.yaml whose folders are used, too (repeatable)"

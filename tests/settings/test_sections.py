@@ -20,7 +20,12 @@ LARGE_PICTURES = {f"{what}_{part}" for what in ("diffusion", "vae") for part in 
 MODELS = {"other_model_folders", "civitai_address", "hugging_face_address", "download_previews"}
 DETAILS = {"ad_bbox_sortby", "ad_save_images_before"}  # the names that the ADetailer extension gave them
 FLOW = {"forge_additional_modules", "flow_shift"}
-OURS = {"language", "cfg_rescale"} | FLOW | LARGE_PICTURES | DETAILS | MODELS
+KEEPING = {"model_offload", "models_kept"}
+PAGE = {"family_defaults", "gallery_folders", "prompt_completion", "prompt_completion_comma"} | {
+    "prompt_completion_escape",
+    "prompt_completion_spaces",
+}
+OURS = {"language", "cfg_rescale"} | KEEPING | PAGE | FLOW | LARGE_PICTURES | DETAILS | MODELS
 # A1111's default lets whoever reaches the API make this machine fetch addresses: nothing is fetched until asked for.
 SAFER = {"api_enable_requests": False}
 

@@ -17,8 +17,6 @@ from modules.terms.errors import BadRequest
 from modules.terms.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from modules.diffusion.schedule import Schedule
     from modules.diffusion.walk import Sampler
     from modules.enhance.upscaler import Upscaler
@@ -62,7 +60,7 @@ class Additions:
     schedules: dict[str, Callable[[], Schedule]] = field(default_factory=dict)
     upscalers: dict[str, Callable[[], Upscaler]] = field(default_factory=dict)
     network_kinds: list[Callable[[], NetworkKind]] = field(default_factory=list)
-    routers: list[tuple[str, APIRouter]] = field(default_factory=list)
+    routers: list[tuple[str, Any]] = field(default_factory=list)
     tabs: list[Tab] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
     hook_makers: list[tuple[str, Callable[[GenerationRequest], Hooks | None]]] = field(default_factory=list)
@@ -94,8 +92,8 @@ class Additions:
         """A kind of network (LoRA and its like): it is asked before the studio's own."""
         self.network_kinds.append(load)
 
-    def routes(self, router: APIRouter) -> None:
-        """Routes, served below /extensions/<name of the extension>. The studio's guards hold for them, too."""
+    def routes(self, router: Any) -> None:
+        """A FastAPI router, served below /extensions/<name of the extension>. The studio's guards hold for them, too."""
         self.routers.append((f"/extensions/{self.extension}", router))
 
     def tab(self, title: str, build: Callable[[], None]) -> None:
