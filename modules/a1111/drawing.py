@@ -51,7 +51,7 @@ def draw(job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) ->
 
 def arguments_of(runner: Any, request: GenerationRequest) -> list[Any]:
     """The flat list of script arguments: what the request says, and for the rest what the components began with."""
-    args = runner.default_args()
+    args: list[Any] = runner.default_args()
     for title, values in request.scripts.items():
         put(args, runner.script(title), values)
     if request.script is not None:

@@ -134,7 +134,10 @@ class Networks:
     @property
     def cond_stage_model(self) -> Any:
         from modules.a1111.text_encoders import TextEncoders
+        from modules.checkpoints.resting import wake_texts
 
+        # They may have dropped their weights between jobs.
+        wake_texts(self.bundle)
         return TextEncoders(self.bundle)
 
     @property

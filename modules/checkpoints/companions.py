@@ -62,9 +62,7 @@ class Companions:
             if path is None:
                 close = nearest(name, list(by_name))
                 hint = f" Did you mean {close!r}?" if close else f" Put it into {TEXT_FOLDER} or {VAE_FOLDER}."
-                raise NotFound(
-                    f"There is no text encoder or VAE called {name!r}.{hint}"
-                )
+                raise NotFound(f"There is no text encoder or VAE called {name!r}.{hint}")
             paths.append(path)
         return tuple(paths)
 

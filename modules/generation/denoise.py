@@ -301,7 +301,8 @@ def _begin(
         if more_noise is None or not extra_noise:
             return route.begin(unit, start.latents, extra_noise=extra_noise)
         noised = route.begin(unit, start.latents)
-        return noised + more_noise(unit, start.latents, noised) * extra_noise
+        added: Tensor = more_noise(unit, start.latents, noised) * extra_noise
+        return noised + added
     sgm_noise = settings["sgm_noise_multiplier"]
     if sgm_noise and not route.sampler.timestep_family:
         recorded["SGM noise multiplier"] = True

@@ -13,8 +13,7 @@ from modules.prompt.networks import NetworkTag
 
 if TYPE_CHECKING:
     from modules.diffusion.moments import Asked, Moments
-    from modules.generation.denoise import Pass, Start
-    from modules.generation.hooks import Blended
+    from modules.generation.denoise import Blended, Pass, Start
     from modules.generation.plan import Batch, Plan, PlannedImage
     from modules.generation.session import Session
     from modules.settings.store import Settings

@@ -107,8 +107,9 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
         extensions.select(fn=None, js=script("openExtensions"), **private())
         library.select(fn=None, js=script("openLibrary"), **private())
         know_tabs(studio, tab, img2img, extras)
-        for one in (tab, img2img, extras, merger) if config is not None else ():
-            config.adopt(one)
+        if config is not None:
+            for one in (tab, img2img, extras, merger):
+                config.adopt(one)
         models.select(fn=None, js=script("openModels"), **private())
         queue.select(fn=None, js=script("openQueue"), **private())
         for source in (tab, img2img):
@@ -153,9 +154,9 @@ def _bind_opening(
             outputs=tab.draft.inputs,
             **private(),
         )
-    for one in quick:
-        if one.key == "sd_model_checkpoint":
-            one.component.change(fn=None, js=script("checkpointChanged"), **private())
+    chosen = [one.component for one in quick if one.key == "sd_model_checkpoint"]
+    if chosen:
+        gr.on(form.changes(chosen), fn=None, js=script("checkpointChanged"), **private())
 
 
 def _folders(studio: Studio) -> tuple[Path, ...]:

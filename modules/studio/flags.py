@@ -138,7 +138,8 @@ def flags_known_so_far(argv: Sequence[str] | None, environ: Mapping[str, str]) -
         given = argparse.Namespace()
     values: dict[str, Any] = {name: v for name, v in vars(given).items() if name in FIELDS}
     values |= {name: Path(v) for name, v in values.items() if isinstance(v, str) and "Path" in str(FIELDS[name].type)}
-    return Flags(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    values |= {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
+    return Flags(**values)
 
 
 class _Silent(FlagParser):

@@ -24,7 +24,10 @@ WISHES = {"save_samples": "samples_save", "save_grid": "grid_save", "return_grid
 
 
 class ScriptHost(Protocol):
-    """Draws jobs in which scripts of extensions take part."""
+    """Draws jobs in which scripts of extensions take part. `page`: their side of the page, for whoever builds it."""
+
+    @property
+    def page(self) -> Any: ...
 
     def wants(self, request: GenerationRequest) -> bool:
         """Whether scripts take part in the drawing of `request`."""

@@ -26,7 +26,7 @@ from modules.studio.batch_run import run_batch
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
-from modules.studio.extensions.additions import load_additions
+from modules.studio.extensions.additions import Additions, load_additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.manager import Manager
@@ -70,7 +70,7 @@ class Studio:
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
-        self.additions = load_additions(self.extensions)
+        self.additions: Additions = load_additions(self.extensions)
         self.extension_manager = manager_of(self.extensions, flags)
         self.extension_states = States(
             flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version
@@ -82,7 +82,7 @@ class Studio:
         database = flags.cache_dir / "models.sqlite"
         self.hashes = hashes = HashCache(database, a1111_cache=flags.data_dir / "cache.json")
         self.library: Library = library_of(flags, hashes, self._lists_hidden)
-        self.companions = Companions((*flags.text_encoder_folders, *flags.vae_folders))
+        self.companions: Companions = Companions((*flags.text_encoder_folders, *flags.vae_folders))
         self.loras: NetworkLibrary = loras_of(flags, hashes, MetadataIndex(database), self._lists_hidden)
         self.hypernetworks: NetworkLibrary = hypernetworks_of(flags, self._lists_hidden)
         self.control_files: ControlLibrary = ControlLibrary(flags.control_folders)

@@ -65,6 +65,7 @@ def _owners() -> set[type]:
 
 def below(kind: type) -> Iterator[type]:
     """Every class that derives from `kind`."""
+    one: type
     for one in kind.__subclasses__():
         yield one
         yield from below(one)

@@ -23,7 +23,7 @@ def apply() -> None:
             return "imageeditor"
 
         def preprocess(self, payload: Any) -> Any:
-            value = super().preprocess(payload)
+            value: Any = super().preprocess(payload)
             if not isinstance(value, dict) or value.get("background") is None:
                 return None
             if self.coloured:
@@ -41,7 +41,7 @@ def apply() -> None:
             return object.__new__(cls)
         note(f"Image(tool={tool})")
         radius = options.get("brush_radius")
-        colours = {"colors": ["#ffffff"], "color_mode": "fixed"} if tool == "sketch" else {}
+        colours: dict[str, Any] = {"colors": ["#ffffff"], "color_mode": "fixed"} if tool == "sketch" else {}
         made = Sketch(
             *args,
             type="pil",
@@ -55,7 +55,7 @@ def apply() -> None:
         return made
 
     # What is no Image does not go through the constructor of Image after this.
-    gr.Image.__new__ = making
+    gr.Image.__new__ = making  # type: ignore[method-assign]
 
 
 def mask_of(value: dict[str, Any]) -> Any:

@@ -59,7 +59,7 @@ def read(text: str) -> dict[str, Any]:
     from modules import script_callbacks
     from modules.infotext_utils import parse_generation_parameters
 
-    params = parse_generation_parameters(text)
+    params: dict[str, Any] = parse_generation_parameters(text)
     script_callbacks.infotext_pasted_callback(text, params)
     return params
 
@@ -111,4 +111,5 @@ def size_of(value: Any) -> tuple[Any, Any]:
     picture = picture_of(value)
     if picture is None or not bound().settings["send_size"]:
         return gr.update(), gr.update()
-    return picture.size
+    width, height = picture.size
+    return width, height

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
@@ -25,7 +26,7 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
         brought = script_callbacks.ui_tabs_callback()
     for blocks, title, elem_id in brought:
         if title not in hidden:
-            found.append((str(title), str(elem_id), lambda blocks=blocks: _join(blocks)))
+            found.append((str(title), str(elem_id), partial(_join, blocks)))
     order = {title: place for place, title in enumerate(bound().settings.get("ui_tab_order", ()))}
     found.sort(key=lambda tab: order.get(tab[0], len(order)))
     bound().tabs[:] = [elem_id for _, elem_id, _ in found]
