@@ -97,5 +97,7 @@ def annotated(
     def texts(given: Sequence[str] | None, count: int) -> list[list[Any]]:
         return [[images.GridAnnotation(text)] for text in (given or [""] * count)]
 
-    grid = images.draw_grid_annotations(grid, width, height, texts(across, columns), texts(down, rows), margin)
-    return grid
+    labelled: Image.Image = images.draw_grid_annotations(
+        grid, width, height, texts(across, columns), texts(down, rows), margin
+    )
+    return labelled

@@ -25,8 +25,9 @@ class ClipEncoder:
     """One text encoder, and which of its layers a family of models listens to.
 
     name: "clip_l", "clip_g"; textual inversions are made for a name. layer: counted from the last, 1 is the last;
-    clip skip takes its place if `skippable` ("if asked": where a setting wants it so). final_norm: whether the last layer norm is applied to it (SD 1, SD 2:
-    yes, SDXL: no). pooled: the end token's vector after all layers, as it is ("hidden") or "projected".
+    clip skip takes its place if `skippable` ("if asked": where a setting wants it so). final_norm: whether the last
+    layer norm is applied to it (SD 1, SD 2: yes, SDXL: no). pooled: the end token's vector after all layers, as it is
+    ("hidden") or "projected".
     identity: the same only for the same weights; default: this object.
     """
 
