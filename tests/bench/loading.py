@@ -91,10 +91,13 @@ def load_ours(folder: Path, name: str) -> tuple[dict[str, float], list[Any]]:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel  # noqa: F401
     from transformers import CLIPTextModel  # noqa: F401
 
+    from modules.checkpoints.families import known_families
     from modules.checkpoints.load import Placement, load_checkpoint
+    from modules.conditioning.clip import ClipEncoder  # noqa: F401
     from modules.conditioning.tokenizer import clip_tokenizer
 
     clip_tokenizer()
+    known_families()  # each is a module: imports, too
     dtype = torch.float16 if name == "fp16" else torch.float32
     clock = Clock()
     bundle = load_checkpoint(folder / "full.safetensors", Placement(unet=dtype, text=dtype, vae=dtype))

@@ -27,6 +27,20 @@ ARGUMENTS = [
 ]
 
 
+# Opening the page takes seconds, so most of what needs it waits for `-m slow`; the rest is what must never break.
+ALWAYS = frozenset({"test_in_browser", "test_canvas_in_browser", "test_extras_in_browser", "test_markup_in_browser"})
+OPENS_THE_PAGE = frozenset({"page", "visit", "regular", "library", "extras", "cards"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests that open the page as slow, but for those of ALWAYS."""
+    here = Path(__file__).parent
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if item.path.parent == here and names & OPENS_THE_PAGE and item.path.stem not in ALWAYS:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     studio = StandIn(tmp_path_factory.mktemp("studio"))
