@@ -134,6 +134,28 @@ def _pixel_upscalers(studio: Studio) -> list[str]:
     return [*PIXEL_UPSCALERS, *(one.name for one in studio.upscaler_files.files), *studio.additions.upscalers]
 
 
+def _extensions(studio: Studio) -> list[Row]:
+    from modules.studio.extensions.states import position
+
+    rows = []
+    for one in studio.extensions.all():
+        at = position(one.path)
+        if not at["remote"]:
+            continue
+        rows.append(
+            {
+                "name": one.name,
+                "remote": at["remote"] or "",
+                "branch": at["branch"] or "",
+                "commit_hash": at["commit_hash"] or "",
+                "version": (at["commit_hash"] or "")[:8],
+                "commit_date": at["commit_date"] or 0,
+                "enabled": one.enabled,
+            }
+        )
+    return rows
+
+
 def _upscalers(studio: Studio) -> list[Row]:
     scales = {"None": 1.0, "Lanczos": 4.0, "Nearest": 4.0}
     simple = [
@@ -178,10 +200,6 @@ def _scripts(studio: Studio) -> list[Row]:
     return [*theirs, *(row for row in own if (str(row["name"]).lower(), row["is_img2img"]) not in taken)]
 
 
-def _nothing(studio: Studio) -> list[Any]:
-    return []
-
-
 NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "checkpoints": lambda studio: [info.title for info in studio.library.checkpoints],
     "vae": lambda studio: ["Automatic", "None", *(vae.name for vae in studio.library.vaes)],
@@ -220,5 +238,5 @@ DETAILS: Mapping[str, Callable[[Studio], list[Row]]] = {
     "scripts": lambda studio: _scripts(studio),
     "control_models": lambda studio: control_lists.model_rows(studio.control_files),
     "control_modules": lambda studio: control_lists.module_rows(),
-    "extensions": _nothing,
+    "extensions": _extensions,
 }
