@@ -18,6 +18,7 @@ from tests.gui.serving import app_of, served
 
 pytestmark = pytest.mark.browser
 
+pytestmark = pytest.mark.slow  # it opens the page more than once
 UNIT = "#txt2img_controlnet_ControlNet-0"
 
 
@@ -91,7 +92,8 @@ def test_a_picture_its_map_and_what_it_steers(page, studio: Studio, drawing_file
     assert "Processor Res: 64" in text
 
     # A reload keeps everything, before the panel is opened again.
-    page.wait_for_function("localStorage.getItem('atelier.txt2img.draft')?.includes('tiny_canny')")
+    kept = "fetch('internal/gui/drafts').then((answer) => answer.text()).then((text) => text.includes('tiny_canny'))"
+    page.wait_for_function(kept)
     page.reload()
     ready(page)
     again, _, _ = generated(page, studio)
