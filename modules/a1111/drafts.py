@@ -9,7 +9,6 @@ from typing import Any
 from modules.a1111.bound import bound
 from modules.generation.describe import describe
 from modules.generation.plan import PlannedImage
-from modules.terms.errors import NotFound
 from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
 
 # What has the same meaning on both sides: name on p -> field of the request.
@@ -263,11 +262,3 @@ def model_facade() -> Any:
     from modules import shared
 
     return shared.sd_model
-
-
-def checkpoint_named(name: str) -> str:
-    """The title of the checkpoint that `name` means. Raises: NotFound naming the nearest."""
-    found = bound().studio.library.find(name)
-    if found is None:
-        raise NotFound(f"There is no checkpoint {name!r}.")
-    return found.title

@@ -137,19 +137,3 @@ class Extensions:
                     if section.startswith("callbacks/"):
                         into.setdefault(section.removeprefix("callbacks/").lower(), []).extend(names)
         return befores, afters
-
-    def __iter__(self) -> Iterator[Extension]:
-        return iter(self.active())
-
-    def describe(self) -> list[dict[str, Any]]:
-        """Every extension as a row: name, path, whether it is on, its failures and the seconds that it took."""
-        return [
-            {
-                "name": one.name,
-                "path": str(one.path),
-                "enabled": one.enabled,
-                "seconds": self.load_seconds.get(one.canonical_name),
-                "failures": [failure.sentence for failure in self.failures(one.name)],
-            }
-            for one in self.all()
-        ]

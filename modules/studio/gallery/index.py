@@ -144,12 +144,6 @@ class PictureIndex:
         with self._transaction() as connection:
             connection.executemany("DELETE FROM pictures WHERE path = ?", [(str(path),) for path in paths])
 
-    def moved(self, before: Path, now: Path) -> None:
-        """What was said of a picture goes with its file."""
-        with self._transaction() as connection:
-            for table in ("favourites", "tags"):
-                connection.execute(f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?", (str(now), str(before)))
-
     def favour(self, path: Path, favourite: bool) -> None:
         sql = "INSERT OR IGNORE INTO favourites VALUES (?)" if favourite else "DELETE FROM favourites WHERE path = ?"
         with self._transaction() as connection:

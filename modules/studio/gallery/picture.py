@@ -38,10 +38,6 @@ class Picture:
     steps: int | None = None
     cfg_scale: float | None = None
 
-    @property
-    def suffix(self) -> str:
-        return self.path.suffix.lower()
-
 
 def read_picture(path: Path, stamp: tuple[int, int]) -> Picture:
     """The picture in a file, by its header; a file that cannot be read counts as one without text."""
