@@ -30,19 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     tune_allocator()  # has an effect only before torch allocates anything
     from modules.a1111.host import install
+    from modules.studio.extensions.preparing import prepare_extensions
     from modules.studio.studio import Studio
 
     try:
         door = listening(flags)
         studio = Studio(flags)
-        install(studio).load()
     except WebuiError as error:
         logging.getLogger("atelier").error("%s", error)
         return 1
+    starts = studio.extensions.starts
     try:
+        starts.begin()
+        prepare_extensions(studio)
+        install(studio).load()
         serve(build_app(studio), studio, door)
+    except WebuiError as error:
+        logging.getLogger("atelier").error("%s", error)
+        starts.over()
+        return 1
     except KeyboardInterrupt:  # uvicorn passes the signal on once it has shut down
         logging.getLogger("atelier").info("Stopped. Jobs that wait are kept for the next start.")
+        starts.over()
     finally:
         studio.close()
     return 0
@@ -92,6 +101,7 @@ def serve(app: Any, studio: Studio, door: socket.socket) -> None:
             await super().startup(sockets)
             if self.started:
                 announce(flags)
+                studio.extensions.starts.over()
                 studio.start()
 
         async def shutdown(self, sockets: Any = None) -> None:

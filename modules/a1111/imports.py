@@ -36,6 +36,8 @@ def open_doors() -> None:
 
 def _facade(name: str) -> Any:
     """The facade of that name, imported now. Raises: AttributeError if there is none."""
+    if f"modules.{name}" in ALIASES:
+        return importlib.import_module(f"modules.{name}")
     if not ((FACADES / f"{name}.py").is_file() or (FACADES / name).is_dir()):
         raise AttributeError(f"module 'modules' has no attribute {name!r}")
     return importlib.import_module(f"modules.{name}")

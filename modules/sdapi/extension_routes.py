@@ -114,6 +114,8 @@ def _add_lists(router: APIRouter, studio: Studio) -> None:
             "extensions": [row(studio, one) for one in extensions.all()],
             "safe_mode": studio.flags.safe_mode,
             "culprit": extensions.starts.culprit,
+            "broken_starts": extensions.starts.unknown,
+            "left_out": extensions.starts.without_extensions,
         }
 
     @router.get("/available")
@@ -242,6 +244,7 @@ def row(studio: Studio, one: Extension) -> dict[str, Any]:
         "commit": at["commit_hash"],
         "date": at["commit_date"],
         "source": record.source,
+        "changed": manager.changed_since(one.name),
         "can_roll_back": bool(record.previous),
         "seconds": extensions.load_seconds.get(one.canonical_name),
         "adds": {

@@ -141,7 +141,7 @@ class Flags:
     disable_all_extensions: bool = switch("load no extension")
     disable_extra_extensions: bool = switch("load only built-in extensions")
     safe_mode: bool = switch("start without extensions and with default settings, to find out what is broken")
-    update_all_extensions: bool = switch("update every extension before starting", pending=True)
+    update_all_extensions: bool = switch("update every extension before starting")
     ui_debug_mode: bool = switch("load no model")
 
     # Memory, precision, devices

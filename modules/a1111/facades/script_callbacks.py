@@ -166,10 +166,14 @@ def run_callbacks(category: str, *args: Any, reverse: bool = False) -> Iterator[
     """What each callback returns. One that fails is reported and passed over; the others go on."""
     callbacks = ordered_callbacks(category)
     for one in reversed(callbacks) if reverse else callbacks:
+        extensions, name = bound().studio.extensions, _extension_of(one.script)
         try:
-            yield one.callback(*args)
-        except Exception as error:
-            bound().studio.extensions.failed(_extension_of(one.script), f"its callback {one.name}", error)
+            with extensions.starts.calling(name):
+                answer = one.callback(*args)
+        except (Exception, SystemExit) as error:
+            extensions.failed(name, f"its callback {one.name}", error)
+        else:
+            yield answer
 
 
 def run_all(category: str, *args: Any, reverse: bool = False) -> None:
@@ -286,7 +290,7 @@ for _category in CATEGORIES:
 def _guarded(one: ScriptCallback, *args: Any, **kwargs: Any) -> None:
     try:
         one.callback(*args, **kwargs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         bound().studio.extensions.failed(_extension_of(one.script), f"its callback {one.name}", error)
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -255,11 +256,13 @@ def register_scripts_of(module: Any, file: ScriptFile) -> None:
 
 def wrap_call(func: Callable[..., Any], filename: str, funcname: str, *args: Any, default: Any = None, **kwargs: Any):
     """What `func` returns; `default` if it fails, which is reported."""
+    extensions = bound().studio.extensions
+    name = extensions.name_of(filename)
     try:
-        return func(*args, **kwargs)
-    except Exception as error:
-        extensions = bound().studio.extensions
-        extensions.failed(extensions.name_of(filename), f"{Path(filename).name}: {funcname}", error)
+        with extensions.starts.calling(name) if funcname == "ui" else nullcontext():
+            return func(*args, **kwargs)
+    except (Exception, SystemExit) as error:
+        extensions.failed(name, f"{Path(filename).name}: {funcname}", error)
     return default
 
 

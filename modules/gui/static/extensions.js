@@ -95,6 +95,8 @@ async function showInstalled(page) {
     const found = await get("");
     const notes = [];
     if (found.safe_mode) notes.push(t("ext_safe_mode"));
+    if (found.left_out) notes.push(t("ext_left_out", { count: found.broken_starts }));
+    else if (found.broken_starts) notes.push(t("ext_broken_start"));
     if (found.culprit) notes.push(t("ext_culprit", { name: found.culprit }));
     if (!found.extensions.length) notes.push(t("ext_none"));
     const boxes = new Map();
@@ -128,6 +130,7 @@ function row(page, one, boxes) {
     if (one.date) facts.push(new Date(one.date * 1000).toLocaleDateString());
     for (const [kind, count] of Object.entries(one.adds)) if (count) facts.push(t(`ext_${kind}`, { count }));
     if (one.seconds !== null) facts.push(t("ext_seconds", { seconds: one.seconds.toFixed(1) }));
+    if (one.changed) facts.push(t("ext_files_changed"));
     if (!one.active) facts.push(one.enabled ? t("ext_next_start") : t("ext_off"));
     const state = element("span", { className: "extensions-state" });
     const actions = element("div", { className: "extensions-actions" }, state);

@@ -93,7 +93,7 @@ class Additions:
         self.network_kinds.append(load)
 
     def routes(self, router: Any) -> None:
-        """A FastAPI router, served below /extensions/<name of the extension>. The studio's guards hold for them, too."""
+        """A FastAPI router, served below /extensions/<name of the extension>; the studio's guards hold there, too."""
         self.routers.append((f"/extensions/{self.extension}", router))
 
     def tab(self, title: str, build: Callable[[], None]) -> None:

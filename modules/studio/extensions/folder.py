@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modules.studio.extensions.metadata import Metadata
-from modules.studio.extensions.watch import StartWatch
+from modules.studio.extensions.watch import NOTE, StartWatch
 
 if TYPE_CHECKING:
     from modules.studio.flag_table import Flags
@@ -63,7 +63,7 @@ class Extensions:
         self._failures: dict[str, list[Failure]] = {}
         self._active: list[Extension] | None = None
         self._constraints: tuple[dict[str, list[str]], dict[str, list[str]]] | None = None
-        self.starts = StartWatch(flags.data_dir / "cache" / "loading.json")
+        self.starts = StartWatch(flags.cache_dir / NOTE)
         self.packages = flags.data_dir / "extension-packages"
         self.load_seconds: dict[str, float] = {}
 
@@ -78,8 +78,8 @@ class Extensions:
         return list(found.values())
 
     def active(self) -> list[Extension]:
-        """Those that take part until the next start: none in safe mode, or where a flag or setting turns all of them
-        off, and not one that broke the last start."""
+        """Those that take part until the next start: none in safe mode, where a flag or setting turns all of them off,
+        or after starts that broke off for no known reason; and not one that broke the last start."""
         with self._lock:
             if self._active is None:
                 self._active = self._chosen()
@@ -92,6 +92,8 @@ class Extensions:
     def _chosen(self) -> list[Extension]:
         flags = self._flags
         if flags.safe_mode or flags.disable_all_extensions or flags.disable_extra_extensions:
+            return []
+        if self.starts.without_extensions:
             return []
         if self._settings.current["disable_all_extensions"] != "none":
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -62,6 +63,15 @@ def changed_packages(before: dict[str, str]) -> dict[str, tuple[str, str]]:
 def installed_packages() -> dict[str, str]:
     """Name -> version of every package that can be imported."""
     return {str(one.metadata["Name"]).lower(): one.version for one in distributions()}
+
+
+def install_stamp(folder: Path) -> str:
+    """Tells apart what install.py would do: its text, the lists of packages beside it, and the Python it is for."""
+    digest = hashlib.sha256(sys.prefix.encode() + sys.version.encode())
+    for path in [folder / "install.py", *sorted(folder.glob("*requirements*.txt"))]:
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def run_install(folder: Path, root: Path, packages: Path | None, limits: Path) -> Outcome:

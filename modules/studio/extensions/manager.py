@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 import time
@@ -10,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modules.studio.extensions.folder import Extension, Extensions
-from modules.studio.extensions.installers import Outcome, changed_packages, installed_packages, run_install
+from modules.studio.extensions.installers import (
+    Outcome,
+    changed_packages,
+    install_stamp,
+    installed_packages,
+    run_install,
+)
 from modules.studio.extensions.records import Record, Records
 from modules.studio.extensions.review import Review, compare, files_in, review
 from modules.studio.extensions.sources import (
@@ -165,9 +172,23 @@ class Manager:
             self.outcomes.pop(extension.name, None)
 
     def changed_since(self, name: str) -> bool:
-        """Whether the files of an extension are not those that were installed."""
-        record = self.records.get(name)
-        return bool(record.content) and content_hash(self._installed(name).path) != record.content
+        """Whether the files of an extension are not those that were installed; a link elsewhere is not looked into."""
+        record, folder = self.records.get(name), self._extensions.folder / name
+        return bool(record.content) and not folder.is_symlink() and content_hash(folder) != record.content
+
+    def install_is_due(self, name: str) -> bool:
+        """Whether an extension has an install.py that has not run for the files and the Python of today."""
+        folder = self._extensions.folder / name
+        return (folder / "install.py").is_file() and self.records.get(name).ran != install_stamp(folder)
+
+    def run_due_install(self, name: str) -> Outcome:
+        """Runs the install.py of an extension, wherever that came from. One that fails is tried again next time."""
+        folder = self._extensions.folder / name
+        with self._lock:
+            outcome = self._run_install(name)
+            if outcome.done:
+                self.records.put(name, dataclasses.replace(self.records.get(name), ran=install_stamp(folder)))
+            return outcome
 
     # --- parts ---
 
@@ -181,13 +202,24 @@ class Manager:
     def _finish(self, name: str, record: Record, *, own_packages: bool) -> Installed:
         folder = self._extensions.folder / name
         before = installed_packages()
-        packages = self._packages / name if own_packages else None
-        outcome = run_install(folder, self._root, packages, self._work / "constraints.txt")
-        self.outcomes[name] = outcome
-        content = content_hash(folder)
-        kept = Record(record.url, record.branch, record.commit, record.previous, content, time.time(), record.source)
+        if own_packages:
+            (self._packages / name).mkdir(parents=True, exist_ok=True)
+        outcome = self._run_install(name)
+        kept = dataclasses.replace(
+            record,
+            content=content_hash(folder),
+            installed=time.time(),
+            ran=install_stamp(folder) if outcome.done else "",
+        )
         self.records.put(name, kept)
         return Installed(name, outcome, changed_packages(before))
+
+    def _run_install(self, name: str) -> Outcome:
+        packages = self._packages / name if self._has_own(name) else None
+        self.outcomes[name] = run_install(
+            self._extensions.folder / name, self._root, packages, self._work / "constraints.txt"
+        )
+        return self.outcomes[name]
 
     def _has_own(self, name: str) -> bool:
         return (self._packages / name).is_dir()

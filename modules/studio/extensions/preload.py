@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modules.studio.extensions.watch import NOTE, TOO_OFTEN, read_note
 from modules.studio.flag_table import Flags
 from modules.studio.flags import flags_known_so_far
 
@@ -27,7 +28,12 @@ def preloads(argv: Sequence[str] | None = None, environ: Mapping[str, str] | Non
     settings = _settings_in(flags)
     if settings.get("disable_all_extensions", "none") != "none":
         return []
+    note = read_note(flags.cache_dir / NOTE)
+    if note is not None and not note.extension and note.unknown >= TOO_OFTEN:
+        return []
     disabled = {str(name).lower() for name in settings.get("disabled_extensions") or ()}
+    if note is not None:
+        disabled.add(note.extension)
     folder = flags.data_dir / "extensions"
     files = sorted(folder.glob("*/preload.py")) if folder.is_dir() else []
     return [_guarded(file) for file in files if file.parent.name.lower() not in disabled]
@@ -53,7 +59,7 @@ def _guarded(file: Path) -> Preload:
             spec.loader.exec_module(module)
             if hasattr(module, "preload"):
                 module.preload(parser)
-        except Exception as error:  # noqa: BLE001 - code of others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
             log.warning("The extension %s failed in preload.py: %s: %s", file.parent.name, type(error).__name__, error)
 
     return preload

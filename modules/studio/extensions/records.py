@@ -16,7 +16,8 @@ from modules.terms.atomic import replacing
 @dataclass(frozen=True)
 class Record:
     """url: "" if it came from a folder or a ZIP. commit: the one it is held at. previous: the one before the last
-    update. content: hash of its files when it was installed or updated. installed: seconds since 1970."""
+    update. content: hash of its files when it was installed or updated. installed: seconds since 1970. ran: for which
+    install.py, requirements and Python that has run."""
 
     url: str = ""
     branch: str = ""
@@ -25,6 +26,7 @@ class Record:
     content: str = ""
     installed: float = 0.0
     source: str = ""
+    ran: str = ""
 
 
 class Records:

@@ -1,38 +1,98 @@
-"""Which extension was being loaded when a start broke off: it sits out the next one, and the page says so."""
+"""How far a start came: an extension that broke it off sits out the next one, and after two nobody is loaded."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from modules.terms.atomic import replacing
 
+log = logging.getLogger("atelier.extensions")
+# After so many starts in a row that broke off for no known reason, one without extensions.
+TOO_OFTEN = 2
+NOTE = "loading.json"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a start leaves on disk until its page is up.
+
+    extension: whose code runs, "" for nobody's. unknown: how many starts in a row, this one included, break off for no
+    known reason if this is where it ends.
+    """
+
+    extension: str = ""
+    unknown: int = 0
+
 
 class StartWatch:
-    """A note on disk while an extension is loaded; one that is found at the next start names the culprit."""
+    """A note on disk while the studio starts; one that is found at the next start tells how that start ended."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.culprit = self._found()
+        self._under_way = False
+        found = read_note(path)
+        self.culprit = found.extension if found else ""
+        self.unknown = found.unknown if found and not found.extension else 0
+        path.unlink(missing_ok=True)
+
+    @property
+    def without_extensions(self) -> bool:
+        """Whether this start leaves out all extensions, since the last ones broke off for no known reason."""
+        return self.unknown >= TOO_OFTEN
+
+    def begin(self) -> None:
+        """The start begins: until `over`, a process that dies is remembered."""
+        self._under_way = True
+        self._write(self._of_nobody())
+        if self.without_extensions:
+            log.warning("The last %d starts did not reach the page: no extension is loaded this time.", self.unknown)
+        elif self.unknown:
+            log.warning("The last start did not reach the page. If this one does not, start with --safe-mode.")
+
+    def over(self) -> None:
+        """The page is up, or the user or the studio itself ended the start."""
+        self._under_way = False
+        self._path.unlink(missing_ok=True)
 
     @contextmanager
     def loading(self, name: str) -> Iterator[None]:
         """Within: a start that breaks off is held against `name`."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path) as draft:
-            draft.write_text(json.dumps({"extension": name}), encoding="utf-8")
+        self._write(Note(name))
         try:
             yield
         finally:
             # An exception is caught and told; an interpreter that dies leaves the note.
-            self._path.unlink(missing_ok=True)
+            if self._under_way:
+                self._write(self._of_nobody())
+            else:
+                self._path.unlink(missing_ok=True)
 
-    def _found(self) -> str:
-        try:
-            name = json.loads(self._path.read_text(encoding="utf-8"))["extension"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
-        self._path.unlink(missing_ok=True)
-        return str(name)
+    @contextmanager
+    def calling(self, name: str) -> Iterator[None]:
+        """Within, code of `name` runs: the same as `loading` while the studio starts, nothing later."""
+        if not self._under_way:
+            yield
+            return
+        with self.loading(name):
+            yield
+
+    def _of_nobody(self) -> Note:
+        return Note(unknown=1 if self.without_extensions else self.unknown + 1)
+
+    def _write(self, note: Note) -> None:
+        with replacing(self._path) as draft:
+            draft.write_text(json.dumps(asdict(note)), encoding="utf-8")
+
+
+def read_note(path: Path) -> Note | None:
+    """The note of a start that broke off; None if the last one did not."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Note(str(found["extension"]), int(found.get("unknown", 0)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
