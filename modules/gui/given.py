@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite, nan
 from typing import Any
 
 from modules.terms.declare import Number, Param, Slider, params_of
+from modules.terms.errors import BadRequest
 
 
 def given(owner: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -21,9 +23,22 @@ def given(owner: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]
 def _typed(param: Param, value: Any) -> Any:
     """`value` as the field wants it: whole numbers without a fraction, lists as tuples."""
     control = param.control
+    if isinstance(control, Number) and isinstance(value, str):
+        value = _number(param, value)
     if isinstance(value, list):
         return tuple(value)
     whole = (isinstance(control, Number) and control.integer) or (
         isinstance(control, Slider) and isinstance(param.default, int) and control.step == int(control.step)
     )
     return int(value) if whole and isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _number(param: Param, text: str) -> float:
+    """The number in a field that may be empty. Raises: BadRequest for other words."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise BadRequest(f"{param.label}: {text!r} is not a number. Leave the field empty or write one.")
+    return number

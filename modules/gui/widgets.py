@@ -54,6 +54,9 @@ def component_of(
         slider.preprocess = lambda payload: payload  # type: ignore[method-assign]
         return slider
     if isinstance(control, Number):
+        if value is None:
+            # Gradio's number has no way to be empty: once shown it says 0, which is not "as in the picture".
+            return gr.Textbox(lines=1, max_lines=1, **common)
         return gr.Number(
             minimum=control.minimum, maximum=control.maximum, precision=0 if control.integer else None, **common
         )

@@ -38,6 +38,16 @@ def test_units_without_a_detector_and_a_closed_accordion_ask_for_nothing() -> No
     assert skipped.skip_img2img
 
 
+def test_a_number_that_may_be_empty_is_written_as_text() -> None:
+    values = {**FORM, "detail": True, "detail.0.model": "face", "detail.0.width": "", "detail.0.height": " 96"}
+    assert to_request({**values, "detail.0.cfg_scale": "5.5"}).detail == DetailPass(
+        (DetailUnit(height=96, cfg_scale=5.5),)
+    )
+    for wrong in ("wide", "inf"):
+        with pytest.raises(BadRequest, match=wrong):
+            to_request({**values, "detail.0.height": wrong})
+
+
 def test_a_text_fills_the_accordions_and_they_ask_for_the_same_again() -> None:
     units = (DetailUnit(prompt="a, b [SEP] c", steps=9, most=2), DetailUnit(model="person", denoising_strength=0.25))
     soft = SoftInpainting(True, 2.0, 0.25, 8.0, 0.5, 1.0, 4.0)

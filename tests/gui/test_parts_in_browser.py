@@ -29,6 +29,11 @@ def drawn(page: Page, studio: StandIn, tab: str = "txt2img") -> Any:
 
 def test_the_accordion_asks_for_details_and_a_text_opens_it(page: Page, studio: StandIn) -> None:
     page.locator("#script_txt2img_adetailer_ad_main_accordion button.label-wrap").first.click()
+    # Fields that are shown but not filled in ask for nothing, too.
+    page.locator("#script_txt2img_adetailer_ad_unit_1 .quiet > button.label-wrap").click()
+    steps = page.locator("#script_txt2img_adetailer_ad_steps :is(input, textarea)")
+    steps.wait_for()
+    assert steps.input_value() == ""
     page.locator("#script_txt2img_adetailer_ad_prompt textarea").fill("a face")
     page.locator("#script_txt2img_adetailer_ad_denoising_strength input[type=number]").fill("0.3")
     page.locator("#txt2img_prompt textarea").fill("two people")
