@@ -24,7 +24,7 @@ PAGES = {
 def with_cards(studio: Studio, tab: str) -> Iterator[None]:
     """Within: the tab "Generation" of `tab` is built. The cards come beside it; nothing of them is sent before one of
     their tabs is opened."""
-    with gr.Tabs(elem_id=f"{tab}_extra_tabs", elem_classes=["extra-networks"]):
+    with gr.Tabs(elem_id=f"{tab}_extra_tabs", elem_classes=["extra-networks"], overflow_behavior="wrap"):
         with gr.Tab(label("page.cards.generation"), id=f"{tab}_generation", elem_id=f"{tab}_generation_tab") as form:
             yield
         form.select(fn=None, js=script("closeCards", tab), **private())

@@ -34,7 +34,9 @@ def detail_part(tab: str, fields: Fields, listing: Listing) -> None:
                 False, label=label("page.detail_skip"), elem_id=f"script_{tab}_adetailer_ad_skip_img2img"
             )
             fields.add(SKIP, skip)
-        with gr.Tabs(elem_id=f"script_{tab}_adetailer_ad_units", elem_classes=["modes"]):
+        with gr.Tabs(
+            elem_id=f"script_{tab}_adetailer_ad_units", elem_classes=["modes"], overflow_behavior="wrap"
+        ):
             for number in range(UNITS):
                 with gr.Tab(str(number + 1), elem_id=f"script_{tab}_adetailer_ad_unit_{number + 1}"):
                     _unit(tab, fields, listing, number)

@@ -114,7 +114,7 @@ def _modes(studio: Studio, tab: Tab) -> gr.File:
 
     for hidden in ("mode", "resize_tab"):
         tab.fields.add(hidden, gr.Textbox("", visible="hidden", elem_id=f"{TAB}_{hidden}"))
-    with gr.Tabs(elem_id="mode_img2img", elem_classes=["modes"]) as modes:
+    with gr.Tabs(elem_id="mode_img2img", elem_classes=["modes"], overflow_behavior="wrap") as modes:
         with gr.Tab(label("page.mode.img2img"), id="img2img", elem_id="img2img_img2img_tab"):
             place("image", "img2img_image")
         with gr.Tab(label("page.mode.sketch"), id="sketch", elem_id="img2img_img2img_sketch_tab"):
@@ -170,7 +170,7 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
             script_part(fields, listing, part)
         section(studio, TAB, "accordions")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions", "wide-size"]):
-        with gr.Tabs(elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"]) as sizes:
+        with gr.Tabs(elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"], overflow_behavior="wrap") as sizes:
             with gr.Tab(label("page.resize_to"), id="to", elem_id=f"{TAB}_tab_resize_to"):
                 _resize_to(fields, listing)
             with gr.Tab(label("page.resize_by"), id="by", elem_id=f"{TAB}_tab_resize_by"):

@@ -28,7 +28,7 @@ def open_tabs(name: str, fields: Fields, first: str, *, elem_id: str) -> Iterato
         pages.append(gr.Tab(label(text), id=id_, elem_id=page_elem_id))
         return pages[-1]
 
-    with gr.Tabs(elem_id=elem_id, elem_classes=["modes"], selected=first) as tabs:
+    with gr.Tabs(elem_id=elem_id, elem_classes=["modes"], selected=first, overflow_behavior="wrap") as tabs:
         yield page
     _bind(open_one, tabs, pages)
 

@@ -82,7 +82,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
     with demo, building(studio):
         frame('<div id="notices" role="status"></div>', elem_id="notice_bar")
         quick = quicksettings.build(studio)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab(label("page.tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
                 tab = txt2img_tab.build(studio)
             with gr.Tab(label("page.tab.img2img"), id="img2img", elem_id="tab_img2img"):

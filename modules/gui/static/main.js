@@ -22,6 +22,7 @@ import { watchLightbox } from "./lightbox.js";
 import * as send from "./send.js";
 import { openModels } from "./models.js";
 import { openSettings } from "./settings.js";
+import { watchTabStrips } from "./tab_strip.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
@@ -115,6 +116,7 @@ whenBuilt(
 whenBuilt("pnginfo", () => nameUploads("pnginfo_image"), ["image"]);
 whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
+    watchTabStrips();
     watchNotices();
     watchOptions();
     watchFinished();
