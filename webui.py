@@ -9,13 +9,15 @@ import errno
 import logging
 import os
 import socket
+import subprocess
 import sys
 import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from modules.a1111.host import stand_for_folders
 from modules.studio.extensions.preload import preloads
-from modules.studio.flags import Flags, parse_flags
+from modules.studio.flags import Flags, flags_known_so_far, parse_flags
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is stopped. Returns the exit status."""
-    flags = parse_flags(arguments, preloads=preloads(arguments))
+    declaring = preloads(arguments)
+    if declaring:
+        stand_for_folders(flags_known_so_far(arguments, os.environ))
+    flags = parse_flags(arguments, preloads=declaring)
     logging.basicConfig(level=(flags.loglevel or "INFO").upper(), format="%(levelname).1s %(name)s: %(message)s")
     from modules.studio.allocator import tune_allocator
 
     tune_allocator()  # has an effect only before torch allocates anything
-    from modules.a1111.host import install
-    from modules.studio.extensions.preparing import prepare_extensions
     from modules.studio.studio import Studio
 
     try:
@@ -39,22 +42,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WebuiError as error:
         logging.getLogger("atelier").error("%s", error)
         return 1
-    starts = studio.extensions.starts
+    try:
+        status = run(studio, door)
+    finally:
+        studio.close()
+    return start_again() if status is None else status
+
+
+def run(studio: Studio, door: socket.socket) -> int | None:
+    """Loads what there is to load and serves on `door` until the end. Returns the exit status; None: it shall start
+    again without an extension that broke the page."""
+    from modules.a1111.host import install
+    from modules.studio.extensions.preparing import prepare_extensions
+
+    log, starts = logging.getLogger("atelier"), studio.extensions.starts
     try:
         starts.begin()
         prepare_extensions(studio)
         install(studio).load()
-        serve(build_app(studio), studio, door)
-    except WebuiError as error:
-        logging.getLogger("atelier").error("%s", error)
+        app = build_app(studio)
+    except (WebuiError, KeyboardInterrupt) as error:
+        log.error("%s", error or "Stopped.")
         starts.over()
         return 1
+    except Exception as error:
+        # By what it has put in place of a part of Gradio, for instance.
+        culprit = studio.extensions.blame(error)
+        if not culprit:
+            raise
+        log.exception("The extension %s broke the page. Starting again without it.", culprit)
+        door.close()
+        return None
+    try:
+        serve(app, studio, door)
     except KeyboardInterrupt:  # uvicorn passes the signal on once it has shut down
-        logging.getLogger("atelier").info("Stopped. Jobs that wait are kept for the next start.")
-        starts.over()
+        log.info("Stopped. Jobs that wait are kept for the next start.")
     finally:
-        studio.close()
+        starts.over()
     return 0
+
+
+def start_again() -> int:
+    """Becomes the same program anew; on Windows, where a program cannot, runs it. Returns its exit status."""
+    words = [sys.executable, *sys.orig_argv[1:]]
+    if os.name != "nt":
+        os.execv(words[0], words)
+    return subprocess.run(words, check=False).returncode
 
 
 def build_app(studio: Studio) -> Any:
@@ -78,7 +111,10 @@ def listening(flags: Flags) -> socket.socket:
     """The socket that the studio will answer on. Raises: WebuiError if the address is taken or not ours."""
     host, port = flags.host, flags.bind_port
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # asyncio sends without delay (Nagle) only where the protocol is TCP by name; otherwise every second answer on a
+        # connection comes 40 ms late.
+        return socket.socket(door.family, door.type, socket.IPPROTO_TCP, fileno=door.detach())
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise WebuiError(

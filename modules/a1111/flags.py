@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from modules.studio.flag_table import Flags
+from modules.studio.flags import FlagParser, spelled
 
 
 class CommandLine:
     """Attributes of the studio's flags, paths as text, and of those that preload.py files declared."""
 
     def __init__(self, flags: Flags) -> None:
-        own: dict[str, Any] = {"_flags": flags, "_own": {}, "parser": argparse.ArgumentParser(add_help=False)}
+        own: dict[str, Any] = {"_flags": flags, "_own": {}}
         self.__dict__.update(own)
+
+    @cached_property
+    def parser(self) -> argparse.ArgumentParser:
+        """One that knows every flag, those of preload.py files included."""
+        parser = FlagParser()
+        known = {action.dest for action in parser._actions}
+        for name, value in self._flags.extra.items():
+            if name not in known:
+                parser.add_argument(spelled(name), default=value, nargs="?")
+        return parser
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -32,6 +44,9 @@ class CommandLine:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._own[name] = value
+
+    def __contains__(self, name: str) -> bool:
+        return hasattr(self, name)
 
     def __delattr__(self, name: str) -> None:
         self._own.pop(name, None)

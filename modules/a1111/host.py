@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111 import loading
@@ -15,6 +16,7 @@ from modules.a1111.saving import SaveCallbacks
 
 if TYPE_CHECKING:
     from modules.generation.tools import Tools
+    from modules.studio.flag_table import Flags
     from modules.studio.job import Job
     from modules.studio.job_watch import JobWatch
     from modules.studio.studio import Studio
@@ -53,6 +55,9 @@ class Host:
             from modules.a1111.gradio3.apply import apply
 
             apply()
+            # A1111 writes it at its first start, and extensions open it without asking.
+            if not self.studio.flags.ui_config_file.exists():
+                self.studio.flags.ui_config_file.write_text("{}", encoding="utf-8")
         loading.load_all()
         scripts = importlib.import_module("modules.scripts")
         scripts.reset()
@@ -117,6 +122,12 @@ class Host:
         from modules.a1111.script_rows import rows
 
         return rows()
+
+
+def stand_for_folders(flags: Flags, root: Path = ROOT) -> None:
+    """Before there is a studio, `modules.paths` stands for the folders of `flags`: preload.py files ask for them."""
+    bind(Bound(SimpleNamespace(flags=flags), root))  # type: ignore[arg-type]
+    open_doors()
 
 
 def install(studio: Studio, root: Path = ROOT) -> Host:

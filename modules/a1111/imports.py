@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import modules
+from modules.a1111.bound import bound
 from modules.a1111.missing import INSTEAD, not_importable
 
 FACADES = Path(__file__).resolve().parent / "facades"
@@ -16,6 +18,7 @@ FACADES = Path(__file__).resolve().parent / "facades"
 TOP = Path(__file__).resolve().parent / "top"
 # Names of modules under which A1111 still answers.
 ALIASES = {
+    "scripts.postprocessing_upscale": "modules.postprocessing_upscale",
     "modules.generation_parameters_copypaste": "modules.infotext_utils",
     "modules.sd_samplers_compvis": "modules.sd_samplers_timesteps",
     "modules.shared_state": "modules.shared",
@@ -30,6 +33,10 @@ def open_doors() -> None:
     vars(modules)["__getattr__"] = _facade
     if str(TOP) not in sys.path:
         sys.path.append(str(TOP))
+    # `import extensions.NAME.part`: A1111 runs in the folder that has `extensions`; this studio may run elsewhere.
+    package = ModuleType("extensions")
+    package.__path__ = [str(bound().studio.flags.data_dir / "extensions")]
+    sys.modules["extensions"] = package
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LastFinder)]
     sys.meta_path.append(LastFinder())
 

@@ -30,7 +30,6 @@ def load_module(path: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Under its file name, which is how extensions find each other's modules, and Gradio the class of a component.
     sys.modules[file.name] = module
-    sys.modules.setdefault(f"scripts.{file.stem}", module)
     spec.loader.exec_module(module)
     return module
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from modules.gui import paste
 from modules.gui.form import Tab
@@ -98,20 +99,28 @@ def extension_tabs(studio: Studio) -> None:
 
 
 def know_tabs(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
-    """Tells extensions of the fields and canvases to which their buttons may send, once all are built."""
+    """Tells extensions of the fields and canvases to which they may send, before their own tabs are built."""
     if studio.host is None:
         return
-    page = studio.host.page
-    canvases = {
-        "img2img": img2img.pictures.components["image"],
-        "inpaint": img2img.pictures.components["inpaint"],
-        "extras": extras.pictures.components["extras"],
-    }
+    page, canvases = studio.host.page, _canvases(img2img, extras)
     page.know("txt2img", txt2img.fields.components)
     page.know("img2img", img2img.fields.components, canvases["img2img"])
     page.know("inpaint", img2img.fields.components, canvases["inpaint"])
     page.know("extras", {}, canvases["extras"])
-    page.connect(canvases)
+
+
+def connect_senders(studio: Studio, img2img: Tab, extras: Tab) -> None:
+    """Binds the buttons of extensions that send pictures and texts, once all are built."""
+    if studio.host is not None:
+        studio.host.page.connect(_canvases(img2img, extras))
+
+
+def _canvases(img2img: Tab, extras: Tab) -> dict[str, Component]:
+    return {
+        "img2img": img2img.pictures.components["image"],
+        "inpaint": img2img.pictures.components["inpaint"],
+        "extras": extras.pictures.components["extras"],
+    }
 
 
 def bind_paste(studio: Studio, tab: Tab, button: gr.Button) -> None:

@@ -29,7 +29,7 @@ from modules.gui import (
     txt2img_tab,
 )
 from modules.gui.arrangement import TITLES, arrange
-from modules.gui.extensions_part import building, extension_tabs, know_tabs
+from modules.gui.extensions_part import building, connect_senders, extension_tabs, know_tabs
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
@@ -97,6 +97,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
                 library_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:
                 models_tab.build()
+            know_tabs(studio, tab, img2img, extras)
             extension_tabs(studio)
             with gr.Tab(label("page.tab.queue"), id="queue", elem_id="tab_queue") as queue:
                 queue_tab.build()
@@ -106,7 +107,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
                 settings_tab.build()
         extensions.select(fn=None, js=script("openExtensions"), **private())
         library.select(fn=None, js=script("openLibrary"), **private())
-        know_tabs(studio, tab, img2img, extras)
+        connect_senders(studio, img2img, extras)
         if config is not None:
             for one in (tab, img2img, extras, merger):
                 config.adopt(one)

@@ -120,6 +120,8 @@ def in_order_of_display(settings: Iterable[Setting]) -> tuple[Setting, ...]:
 
     def place(one: Setting) -> tuple[int, str]:
         category = one.section.category
-        return (CATEGORIES.index(category) if category else len(CATEGORIES)), one.section.label
+        # An extension may have made up a category.
+        known = category in CATEGORIES
+        return (CATEGORIES.index(category) if known else len(CATEGORIES)), one.section.label
 
     return tuple(sorted(settings, key=place))

@@ -164,6 +164,12 @@ class StableDiffusionProcessing:
     def js(self):
         return "{}"
 
+    def txt2img_image_conditioning(self, x, width=None, height=None):
+        return txt2img_image_conditioning(self.sd_model, x, width or self.width, height or self.height)
+
+    def img2img_image_conditioning(self, source_image, latent_image, image_mask=None, round_image_mask=True):
+        return txt2img_image_conditioning(self.sd_model, latent_image, self.width, self.height)
+
     def get_conds(self):
         return None, None
 
@@ -483,6 +489,11 @@ def apply_overlay(image, paste_loc, overlay):
     image = image.convert("RGBA")
     image.alpha_composite(overlay)
     return image.convert("RGB"), before
+
+
+def txt2img_image_conditioning(sd_model, x, width, height):
+    """(B, 5, 1, 1) of nothing: what inpainting models are told beside the text is put together by the studio."""
+    return x.new_zeros((x.shape[0], 5, 1, 1))
 
 
 def decode_latent_batch(model, batch, target_device=None, check_for_nans=False):

@@ -370,7 +370,8 @@ class ScriptRunner:
             label="Script", elem_id="script_list", choices=["None", *self.titles], value="None", type="index"
         )
         self.inputs[0] = dropdown
-        self.setup_ui_for_section(None, self.selectable_scripts)
+        # An always-on script may list itself here, so that it can be asked for by name; it has its components already.
+        self.setup_ui_for_section(None, [script for script in self.selectable_scripts if not script.alwayson])
 
         groups = [script.group for script in self.selectable_scripts if script.group]
 

@@ -13,7 +13,6 @@ current_optimizer = None
 
 class StableDiffusionModelHijack:
     fixes = None
-    layers = None
     circular_enabled = False
     optimization_method = "sdp"
 
@@ -21,6 +20,14 @@ class StableDiffusionModelHijack:
         self.comments = []
         self.extra_generation_params = {}
         self.embedding_db = EmbeddingDatabase()
+
+    @property
+    def layers(self):
+        """Every layer of the loaded model, in no order that means anything; none before one is loaded."""
+        from modules import shared
+
+        bundle = shared.sd_model.bundle
+        return [] if bundle is None else [*bundle.unet.modules(), *bundle.vae.modules()]
 
     @property
     def clip(self):

@@ -54,7 +54,6 @@ latent_upscale_modes = {
     "Latent (nearest-exact)": {"mode": "nearest-exact", "antialias": False},
 }
 progress_print_out = sys.stdout
-gradio_theme = None
 tab_names: list[str] = []
 options_templates = Templates(opts)
 settings_components: dict = {}
@@ -79,6 +78,11 @@ def __getattr__(name):
         from modules import shared_items
 
         return shared_items.sd_vae_items
+    if name == "gradio_theme":
+        import gradio as gr
+
+        # The studio has one theme of its own; extensions write what they like on this one.
+        return globals().setdefault(name, gr.themes.Base())
     if name in ("list_checkpoint_tiles", "refresh_checkpoints", "list_samplers", "reload_hypernetworks"):
         from modules import shared_items
 

@@ -50,9 +50,13 @@ def txt2img_create_processing(id_task, request, *args, force_enable_hr=False):
 
 def processed_for_page(p):
     """(pictures, JSON of what made them, HTML of the text, HTML of the notes) of `p`, drawn."""
+    return shown_on_page(p.scripts.run(p, *p.script_args) or processing.process_images(p))
+
+
+def shown_on_page(processed):
+    """The same of what is drawn."""
     import html
 
-    processed = p.scripts.run(p, *p.script_args) or processing.process_images(p)
     pictures = [] if shared.opts.do_not_show_images else processed.images + processed.extra_images
     info, comments = html.escape(processed.info or ""), html.escape(processed.comments or "")
     return pictures, processed.js(), f"<p>{info}</p>", f"<p>{comments}</p>"

@@ -81,6 +81,15 @@ def create_sampler_and_steps_selection(choices, tabname):
     return steps, sampler
 
 
+def resize_from_to_html(width, height, scale_by):
+    """What a scale makes of a size, for the line below it."""
+    if not width or not height:
+        return "no image selected"
+    sizes = (width, height), (int(width * float(scale_by)), int(height * float(scale_by)))
+    before, after = (f"<span class='resolution'>{one}x{other}</span>" for one, other in sizes)
+    return f"resize: from {before} to {after}"
+
+
 def setup_progressbar(*args, **kwargs):
     """Progress is shown by requestProgress in the browser."""
 

@@ -43,7 +43,9 @@ class Page:
         from modules import scripts
 
         runner = script_values.runner_of(name)
-        runner.initialize_scripts(name == "img2img")
+        # As in A1111, scripts are made before the tab: components that they make by then join it when rendered.
+        with tabs.outside():
+            runner.initialize_scripts(name == "img2img")
         runner.prepare_ui()
         scripts.scripts_current = runner
         try:

@@ -38,7 +38,10 @@ def named(tab: str) -> list[tuple[str, Component]]:
 
 
 def _name(runner: Any, place: int) -> str:
-    script = next(one for one in runner.scripts if one.args_from is not None and one.args_from <= place < one.args_to)
+    owners = (one for one in runner.scripts if one.args_from is not None and one.args_from <= place < one.args_to)
+    script = next(owners, None)
+    if script is None:  # Put among the inputs by an extension.
+        return f"{CHOICE}.{place}"
     return f"{CHOICE}.{script.name}.{place - script.args_from}"
 
 

@@ -64,6 +64,9 @@ class Extensions:
         self._active: list[Extension] | None = None
         self._constraints: tuple[dict[str, list[str]], dict[str, list[str]]] | None = None
         self.starts = StartWatch(flags.cache_dir / NOTE)
+        broke = self.starts.found
+        if broke.extension and broke.sentence:
+            self._failures[broke.extension] = [Failure("the last start", broke.sentence, broke.details)]
         self.packages = flags.data_dir / "extension-packages"
         self.load_seconds: dict[str, float] = {}
 
@@ -118,6 +121,15 @@ class Extensions:
         if not seen:
             log.warning("The extension %s failed in %s: %s", extension, what, failure.sentence)
             log.debug("%s", details)
+
+    def blame(self, error: BaseException) -> str:
+        """The extension whose code raised `error` last, which then sits out the next start; "" if none did."""
+        frames = traceback.extract_tb(error.__traceback__)
+        name = next((name for frame in reversed(frames) if (name := self.name_of(frame.filename)) != BASE), "")
+        if name:
+            details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self.starts.blame(name, f"{type(error).__name__}: {error}", details)
+        return name
 
     def failures(self, extension: str) -> tuple[Failure, ...]:
         """What went wrong since the start."""

@@ -22,11 +22,13 @@ class Note:
     """What a start leaves on disk until its page is up.
 
     extension: whose code runs, "" for nobody's. unknown: how many starts in a row, this one included, break off for no
-    known reason if this is where it ends.
+    known reason if this is where it ends. sentence, details: what the extension raised.
     """
 
     extension: str = ""
     unknown: int = 0
+    sentence: str = ""
+    details: str = ""
 
 
 class StartWatch:
@@ -36,8 +38,9 @@ class StartWatch:
         self._path = path
         self._under_way = False
         found = read_note(path)
-        self.culprit = found.extension if found else ""
-        self.unknown = found.unknown if found and not found.extension else 0
+        self.found = found or Note()
+        self.culprit = self.found.extension
+        self.unknown = 0 if self.found.extension else self.found.unknown
         path.unlink(missing_ok=True)
 
     @property
@@ -53,6 +56,11 @@ class StartWatch:
             log.warning("The last %d starts did not reach the page: no extension is loaded this time.", self.unknown)
         elif self.unknown:
             log.warning("The last start did not reach the page. If this one does not, start with --safe-mode.")
+
+    def blame(self, name: str, sentence: str, details: str) -> None:
+        """This start broke off because of `name`, which sits out the next one."""
+        self._under_way = False
+        self._write(Note(name, 0, sentence, details))
 
     def over(self) -> None:
         """The page is up, or the user or the studio itself ended the start."""
@@ -93,6 +101,7 @@ def read_note(path: Path) -> Note | None:
     """The note of a start that broke off; None if the last one did not."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Note(str(found["extension"]), int(found.get("unknown", 0)))
+        texts = (str(found.get(key, "")) for key in ("sentence", "details"))
+        return Note(str(found["extension"]), int(found.get("unknown", 0)), *texts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
