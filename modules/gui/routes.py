@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Request, Response
+from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import utils
@@ -15,10 +15,13 @@ from gradio.exceptions import Error
 from starlette.responses import Response as PlainResponse
 from starlette.types import Scope
 
-from modules.gui import control_panel, control_values, i18n, settings_tab
+from modules.gui import control_panel, control_values, detail_part, i18n, settings_tab
+from modules.gui.described import plain
 from modules.gui.guard import refuse_forged
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
+from modules.gui.sentences import about_missing, in_language
+from modules.studio.downloads.helper_files import mentioned_in, missing
 from modules.terms.errors import WebuiError
 
 STATIC = Path(__file__).parent / "static"
@@ -26,6 +29,7 @@ PREFIX = "/internal/gui"
 BUILT_IN = "atelier-mini"
 # A1111 looks for it in its own folder.
 SOUND = "notification.mp3"
+LONGEST_SENTENCE = 4000
 # --theme light or dark: Gradio reads it from the address.
 _THEME = """
 const address = new URL(location.href);
@@ -120,7 +124,7 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             "options": _options(studio),
             "theme": studio.flags.theme,
             "localized": studio.settings["localization"] not in ("", "None"),
-            **_state(studio),
+            **_state(studio, language),
         }
         # Gradio's page asks the browser for its language; it shall hear the one that was chosen.
         code = (
@@ -141,8 +145,17 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
         return FileResponse(path, media_type="audio/mpeg") if path.is_file() else Response(status_code=404)
 
     @app.get(f"{PREFIX}/state", include_in_schema=False)
-    def state() -> dict[str, Any]:
-        return _state(studio)
+    def state(request: Request) -> dict[str, Any]:
+        return _state(studio, language_of(request))
+
+    @app.get(f"{PREFIX}/told", include_in_schema=False)
+    def told(request: Request, sentence: Annotated[str, Query(max_length=LONGEST_SENTENCE)]) -> dict[str, Any]:
+        named = missing(studio.flags, mentioned_in(sentence))
+        return {
+            "text": in_language(sentence, language_of(request)),
+            "files": [{"name": one.name, "link": one.link, "kind": one.kind} for one in named],
+            "models": bool(named) or about_missing(sentence),
+        }
 
     @app.get(f"{PREFIX}/settings", include_in_schema=False)
     def settings(request: Request) -> dict[str, Any]:
@@ -154,9 +167,11 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             changed = studio.set_options(changes)
         except WebuiError as error:
             return JSONResponse({"detail": str(error)}, status_code=error.status)
-        return JSONResponse(
-            {"changed": list(changed), "values": {key: settings_tab.plain(studio.settings[key]) for key in changed}}
-        )
+        return JSONResponse({"changed": list(changed), "values": {key: plain(studio.settings[key]) for key in changed}})
+
+    @app.get(f"{PREFIX}/details", include_in_schema=False)
+    def details(request: Request) -> dict[str, Any]:
+        return detail_part.describe(listing_of(studio, hiding=True), language_of(request))
 
     @app.get(f"{PREFIX}/controlnet", include_in_schema=False)
     def controlnet(request: Request) -> dict[str, Any]:
@@ -186,11 +201,11 @@ def _options(studio: Studio) -> dict[str, Any]:
     return {**values, "notification_sound": (studio.flags.data_dir / SOUND).is_file()}
 
 
-def _state(studio: Studio) -> dict[str, Any]:
+def _state(studio: Studio, language: str) -> dict[str, Any]:
     """How far the engine is, and whether there is any checkpoint but the built-in one."""
     names = studio.listing("checkpoints")
     return {
-        "engine": studio.engine_state,
+        "engine": in_language(studio.engine_state, language),
         "checkpoints": len(names),
         "only_built_in": all(name.startswith(BUILT_IN) for name in names),
     }

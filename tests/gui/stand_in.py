@@ -67,7 +67,10 @@ class Outputs:
 
 @dataclass
 class StandIn:
-    """What the page needs of a studio. `step_seconds` is how long a step takes; `gate`, when cleared, holds jobs."""
+    """What the page needs of a studio. `step_seconds` is how long a step takes; `gate`, when cleared, holds jobs.
+
+    refused: what it says instead of taking a job; fault: what a job fails with; note: what a job says while it works.
+    """
 
     folder: Path
     step_seconds: float = 0.0
@@ -76,6 +79,8 @@ class StandIn:
         default_factory=lambda: Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
     )
     refused: str = ""
+    fault: str = ""
+    note: str = ""
     version: str = "0"
     host: Any = None
 
@@ -122,7 +127,8 @@ class StandIn:
 
     def reset(self) -> None:
         """As it was made; jobs and pictures stay."""
-        self.step_seconds, self.engine_state, self.refused = 0.0, "ready", ""
+        self.step_seconds, self.engine_state = 0.0, "ready"
+        self.refused = self.fault = self.note = ""
         self.settings = Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
         self.lists = {name: list(entries) for name, entries in LISTS.items()}
         self.gate.set()
@@ -180,12 +186,14 @@ class StandIn:
         self.drawn.append(request)
         if "explode" in request.prompt:
             raise BadRequest("The prompt asked for <b>trouble</b>.")
+        if self.fault:
+            raise BadRequest(self.fault)
         seed = request.seed if request.seed >= 0 else 12345 + len(self.drawn)
         interrupted = False
         try:
             for step in range(request.steps):
                 watch(
-                    Progress("sampling", step, request.steps),
+                    Progress("sampling", step, request.steps, note=self.note),
                     lambda step=step: gradient(request.width // 8, request.height // 8, seed, step / request.steps),
                 )
                 self.gate.wait(30)
@@ -234,7 +242,7 @@ class StandIn:
         record = {
             "images": images,
             "seeds": [image["seed"] for image in images],
-            "notes": [],
+            "notes": [self.note] if self.note else [],
             "interrupted": interrupted,
             "request": {name: getattr(request, name) for name in ("prompt", "negative_prompt", "width", "height")}
             | {name: getattr(request, name) for name in ("sampler", "cfg_scale", "steps")},

@@ -6,6 +6,7 @@ import { promptOf, PROMPTS, sheet } from "./prompt.js";
 import { rewrite } from "./prompt_text.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { told } from "./told.js";
 
 const SEARCH_AFTER = 150;
 const options = () => window.atelierBoot.options;
@@ -60,7 +61,7 @@ export class Pane {
             dirs.setAttribute("aria-pressed", !this.folders.hidden);
         });
         const refresh = this.tool(id("refresh"), "refresh", t("cards_refresh"), async () => {
-            this.showOverview(await post(`models/refresh/${this.kind}`));
+            await this.renew();
             await this.grid.restart();
             document.getElementById("refresh_choices")?.click();
         });
@@ -95,7 +96,7 @@ export class Pane {
     async load(offset, limit) {
         const query = new URLSearchParams({ ...this.asked, offset, limit });
         const answer = await fetch(address(`internal/models/cards/${this.kind}?${query}`));
-        if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? t("event_failed", { status: answer.status }));
+        if (!answer.ok) throw new Error((await told((await answer.json().catch(() => ({}))).detail ?? t("event_failed", { status: answer.status }))).text);
         const found = await answer.json();
         this.count.textContent = t("cards_count", { count: found.total });
         this.grid.hint = this.asked.search || this.asked.folder || this.asked.base ? t("cards_none_found") : t("cards_none");
@@ -105,6 +106,11 @@ export class Pane {
     async overview() {
         const answer = await fetch(address(`internal/models/overview/${this.kind}`)).catch(() => null);
         if (answer?.ok) this.showOverview(await answer.json());
+    }
+
+    /** Has the server look at its folders again. */
+    async renew() {
+        this.showOverview(await post(`models/refresh/${this.kind}`));
     }
 
     showOverview({ folders, bases }) {

@@ -2,6 +2,7 @@
 // "visible". Our events never wait there, so the answers are looked at here, before Gradio gets them.
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell as say } from "./told.js";
 
 const EVENTS = /\/gradio_api\/run\//;
 
@@ -22,7 +23,7 @@ export function tellErrors() {
 
 function tell({ error, title, detail }, status) {
     const sentence = error || (typeof detail === "string" && detail) || t("event_failed", { status });
-    toast(plain(sentence), "error", 0, title);
+    say(plain(sentence), "error", 0, title);
 }
 
 /** The text of `html`: messages are escaped, since Gradio would show them as HTML. */

@@ -4,7 +4,7 @@ import * as events from "./events.js";
 import { describe, stayAwake, times, title } from "./job_words.js";
 import * as results from "./results.js";
 import { address, element, t } from "./texts.js";
-import { toast } from "./toast.js";
+import { tell, told } from "./told.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 // Phases that know how far they are.
@@ -133,7 +133,7 @@ class Follower {
             if (!other) remember(localStorage, this.tab, "last", job.id);
             if (other && results.filled(this.tab)) results.offer(this.tab, job.id);
             else results.fetchResult(this.tab, job.id);
-        } else if (job.state === "failed" && !other) toast(job.error || t("failed"), "error");
+        } else if (job.state === "failed" && !other) tell(job.error || t("failed"));
         document.dispatchEvent(new CustomEvent("atelier:finished", { detail: { tab: this.tab, job, own: this.asked.has(job.id) } }));
         this.draw();
     }
@@ -173,6 +173,7 @@ class Follower {
             panel.append(
                 element("div", { className: "live-line" }, element("span", { className: "live-text" }), element("span", { className: "live-time" })),
                 element("div", { className: "live-bar" }, element("div", { className: "live-done" })),
+                element("p", { className: "live-note", hidden: true }),
                 element("img", { className: "live-picture livePreview", alt: t("live_preview"), hidden: true }),
             );
         }
@@ -197,7 +198,19 @@ class Follower {
         bar.hidden = !window.atelierBoot.options.show_progressbar;
         bar.querySelector(".live-done").style.transform = `scaleX(${job?.fraction ?? 0})`;
         bar.classList.toggle("unknown", job?.state !== "running" || !STEPPING.includes(job.phase));
+        this.note(job?.note ?? "");
         if (job?.state === "running") this.preview(job);
+    }
+
+    /** What the work says of itself, under the bar; "" for nothing. */
+    async note(sentence) {
+        const line = this.panel().querySelector(".live-note");
+        if (line.dataset.said === sentence) return;
+        line.dataset.said = sentence;
+        const { text } = await told(sentence);
+        if (line.dataset.said !== sentence) return;
+        line.textContent = text;
+        line.hidden = !text;
     }
 
     drawQueue() {

@@ -6,6 +6,7 @@ import { post } from "./models.js";
 import { sources } from "./send.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { told } from "./told.js";
 
 const PAGE = 120;
 const FOLLOW_INDEXING_MS = 1500;
@@ -33,7 +34,7 @@ export async function get(path, values = {}) {
     for (const [name, value] of Object.entries(values)) url.searchParams.set(name, value);
     const answer = await fetch(url);
     const found = await answer.json().catch(() => null);
-    if (!answer.ok) throw new Error(found?.detail ?? `${answer.status}`);
+    if (!answer.ok) throw new Error((await told(found?.detail ?? `${answer.status}`)).text);
     return found;
 }
 

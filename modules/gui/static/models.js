@@ -2,6 +2,7 @@
 // first; all of it follows when the person wants it kept.
 import { Downloads } from "./downloads.js";
 import { address, element, t } from "./texts.js";
+import { told } from "./told.js";
 
 // Enough for the headers of nearly all files; longer ones are asked for once their length is known.
 const BEGINNING = 4 << 20;
@@ -18,6 +19,15 @@ export function openModels() {
     return page.downloads.follow();
 }
 
+/** Begins a download and shows it; what goes wrong stands above the list. */
+export async function fetchFile(link, kind) {
+    try {
+        await page.downloads.start({ link, kind });
+    } catch (error) {
+        page.downloads.tell(error.message);
+    }
+}
+
 /** What a route of ours answers to a POST. Throws with the sentence of the answer. */
 export async function post(path, body = {}) {
     const answer = await fetch(address(`internal/${path}`), {
@@ -28,7 +38,7 @@ export async function post(path, body = {}) {
     const found = await answer.json().catch(() => null);
     if (answer.ok) return found;
     const sentence = found?.errors || found?.detail;
-    throw new Error(typeof sentence === "string" && sentence ? sentence : `${answer.status}`);
+    throw new Error(typeof sentence === "string" && sentence ? (await told(sentence)).text : `${answer.status}`);
 }
 
 /** A button that is not pressed twice while it works; what goes wrong is handed to `tell`. */

@@ -1,9 +1,9 @@
 // The line on top: the engine still loads, something is wrong with it, or there are no models yet and how to get some.
+import { onTab } from "./tabs.js";
 import { address, element, t } from "./texts.js";
 
 const EVERY = 1000;
 const WHILE_TROUBLED = 10000;
-const TRIES = 100;
 let state = null;
 let watching = 0;
 
@@ -73,14 +73,6 @@ function chooseFolder(search) {
     search.value = "other_model_folders";
     search.dispatchEvent(new Event("input"));
     document.getElementById("setting_other_model_folders_field")?.focus();
-}
-
-/** Opens a tab and, once `selector` stands there, does `act` with it. */
-function onTab(tab, selector, act, tries = TRIES) {
-    if (tries === TRIES) document.getElementById(`tab_${tab}-button`)?.click();
-    const found = document.querySelector(selector);
-    if (found) act(found);
-    else if (tries) setTimeout(onTab, 50, tab, selector, act, tries - 1);
 }
 
 function dismissed() {

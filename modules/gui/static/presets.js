@@ -2,6 +2,7 @@
 import { setValues, valuesOf } from "./drafts.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 
 const TABS = ["txt2img", "img2img", "extras", "modelmerger"];
 let box = null;
@@ -81,6 +82,6 @@ async function change(tab, name, values) {
 async function heard(answer) {
     const said = await answer.json();
     if (answer.ok) return said;
-    toast(said.detail ?? `${answer.status}`, "error");
+    tell(said.detail ?? `${answer.status}`);
     return null;
 }

@@ -6,6 +6,7 @@ import { sheet } from "./sheets.js";
 import { sign } from "./signs.js";
 import { address, clock, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { told } from "./told.js";
 
 // Many jobs may be queued at once: the list is asked for once for all of them.
 const GATHER = 150;
@@ -26,7 +27,7 @@ async function ask(path, body) {
     const answer = await fetch(address(`internal/queue${path}`), options);
     const found = await answer.json().catch(() => null);
     if (answer.ok) return found;
-    throw new Error(found?.detail || t("event_failed", { status: answer.status }));
+    throw new Error(found?.detail ? (await told(found.detail)).text : t("event_failed", { status: answer.status }));
 }
 
 class Queue {

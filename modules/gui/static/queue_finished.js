@@ -2,6 +2,7 @@
 import { facts, FORMS } from "./queue_row.js";
 import { sign, signButton } from "./signs.js";
 import { address, clock, element, t } from "./texts.js";
+import { told } from "./told.js";
 
 const ROW = 84;
 const PAGE = 50;
@@ -70,10 +71,16 @@ export class Finished {
         if (FORMS.includes(job.kind)) buttons.append(signButton("form", t("queue_form"), () => this.does("form", job)));
         buttons.append(signButton("bin", t("queue_remove"), () => this.does("remove", job)));
         const box = element("li", { className: `queue-row ${job.state}` }, thumb, element("div", { className: "queue-said" }, said, about), state, buttons);
-        if (job.state === "failed") said.after(element("p", { className: "queue-error", title: job.error ?? "" }, job.error ?? ""));
+        if (job.state === "failed") said.after(trouble(job.error ?? ""));
         box.dataset.id = job.id;
         return box;
     }
+}
+
+function trouble(sentence) {
+    const line = element("p", { className: "queue-error" });
+    told(sentence).then(({ text }) => (line.title = line.textContent = text));
+    return line;
 }
 
 function words(job) {

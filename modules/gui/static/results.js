@@ -1,6 +1,7 @@
 // The gallery's words: which picture is chosen, its text below, its seed for the recycle button.
 import { clock, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 
 const shown = {};
 const asked = {};
@@ -36,7 +37,7 @@ export function show(tab, outcome) {
     const took = result.seconds ? t("took", { time: result.seconds < 60 ? `${result.seconds.toFixed(1)} s` : clock(result.seconds) }) : "";
     log?.replaceChildren(...[result.interrupted ? t("was_interrupted") : "", took].filter(Boolean).map((text) => element("span", {}, text)));
     if (log) log.append(...result.notes.map((note) => element("p", { className: "note" }, note)));
-    if (!quiet[result.id]) for (const note of result.notes) toast(note, "warning", 12);
+    if (!quiet[result.id]) for (const note of result.notes) tell(note, "warning", 12);
 }
 
 /** Index of the chosen picture: the one shown large, else the first. */

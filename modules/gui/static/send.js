@@ -3,6 +3,7 @@ import { openMode } from "./img2img.js";
 import * as results from "./results.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 import { canvasValue } from "./upload.js";
 
 /** Where pictures come from that are in no gallery of a tab: name -> the address of the one that is meant. */
@@ -14,7 +15,7 @@ export const handlers = {
     chosenAnd: (tab, _, ...values) => [JSON.stringify(results.chosen(tab)), ...values],
     chosenPicture: (tab) => JSON.stringify(results.chosen(tab)),
     tellSaved: (sentence) => void toast(sentence, "info"),
-    tellNotes: (lines) => void (lines && lines.split("\n").forEach((line) => toast(line, "warning", 12))),
+    tellNotes: (lines) => void (lines && lines.split("\n").forEach((line) => tell(line, "warning", 12))),
 };
 
 /** The value with the chosen picture of `tab` for the canvas of `target`, Extras or a mode of img2img, which opens. */

@@ -2,6 +2,7 @@
 import { valuesOf } from "./drafts.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 
 const TABS = ["txt2img", "img2img", "extras", "modelmerger"];
 const ASK_AGAIN = 1000;
@@ -22,7 +23,7 @@ async function ask(path, body) {
     const answer = await fetch(address(`internal/gui/${path}`), how);
     const told = answer.status === 204 ? null : await answer.json();
     if (!answer.ok) {
-        toast(typeof told?.detail === "string" ? told.detail : t("event_failed", { status: answer.status }), "error");
+        tell(typeof told?.detail === "string" ? told.detail : t("event_failed", { status: answer.status }));
         throw new Error(`${answer.status}`);
     }
     return told;
