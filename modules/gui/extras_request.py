@@ -43,8 +43,6 @@ def to_extras_request(studio: Studio, values: Mapping[str, Any]) -> ExtrasReques
     """What the tab asks for. Raises: BadRequest, Refused with the sentence for the person."""
     steps = {name: owner(**given(owner, values, f"{name}.")) for name, owner in STEPS.items() if values.get(name)}
     request = ExtrasRequest(**_sources(studio, values), upscaling=_upscaling(values), faces=_faces(values), **steps)
-    if studio.host is not None:
-        request = request.with_(scripts=studio.host.page.asked_of_postprocessing(values))
     request.check()
     return request
 

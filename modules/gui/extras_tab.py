@@ -16,7 +16,7 @@ from modules.gui.i18n import label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.open_tabs import open_tabs
-from modules.gui.results import JobButtons, bind_jobs, results_column
+from modules.gui.results import JobButtons, bind_draft, bind_jobs, results_column
 from modules.gui.run import Runs
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, switched_accordion, tool_button
 from modules.terms.declare import params_of
@@ -53,9 +53,6 @@ def build(studio: Studio) -> Tab:
         with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
             files = _sources(studio, tab)
             _steps(studio, tab.fields, listing)
-            if studio.host is not None:
-                for name, component in studio.host.page.postprocessing():
-                    tab.scripts.add(name, component)
         with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
             buttons = _buttons()
             results = results_column(TAB)
@@ -65,8 +62,9 @@ def build(studio: Studio) -> Tab:
 
     runs = Runs(studio, TAB, request_of)
     # Uploaded files are no part of the draft: they are gone from the page after a reload.
-    asked = Fields({**tab.asked.components, "files": files})
+    asked = Fields({**tab.everything.components, "files": files})
     bind_jobs(studio, TAB, runs, asked, buttons, results)
+    bind_draft(tab)
     return dataclasses.replace(tab, send=results.send)
 
 

@@ -104,6 +104,7 @@ def bind_generation(
     asked = Fields({**tab.asked.components, **(more.components if more else {})})
     buttons = JobButtons(top.generate, top.interrupt, top.skip, top.cancel_waiting)
     bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), asked, buttons, results, before)
+    bind_draft(tab)
     _bind_prompts(studio, tab, top)
     differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")
 
@@ -155,6 +156,18 @@ def bind_jobs(
     ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
     _bind_saving(studio, name, results)
     bind_open_folder(studio, name, results.folder)
+
+
+def bind_draft(tab: Tab) -> None:
+    """Keeps what is in the fields in the browser: the draft never leaves it, so there is no Python side."""
+    everything = tab.draft
+    gr.on(
+        changes(everything.inputs),
+        fn=None,
+        js=script("saveDraft", tab.name, list(everything.components)),
+        inputs=everything.inputs,
+        **private(),
+    )
 
 
 def _bind_prompts(studio: Studio, tab: Tab, top: PromptRow) -> None:
