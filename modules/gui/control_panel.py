@@ -16,7 +16,7 @@ from modules.control.preprocessors import PREPROCESSORS
 from modules.gui import i18n
 from modules.gui.control_values import CONTROLS
 from modules.gui.i18n import label
-from modules.gui.widgets import Fields
+from modules.gui.widgets import Fields, unit_panel
 from modules.studio.control_lists import UNIT_COUNT, control_types
 
 PREFIX = "control."
@@ -25,17 +25,7 @@ PREFIX = "control."
 def build(tab: str, fields: Fields) -> None:
     """The closed accordion; the panel's value is field CONTROLS."""
     with gr.Accordion(label("page.controlnet"), open=False, elem_id=f"{tab}_controlnet", elem_classes=["quiet"]):
-        panel = gr.HTML(
-            value=None,
-            html_template="<div class='controlnet'></div>",
-            js_on_load="window.atelier.openControl({element, props, watch})",
-            elem_id=f"{tab}_controlnet_panel",
-            elem_classes=["canvas-block"],
-            apply_default_css=False,
-            padding=False,
-            tab=tab,
-        )
-    fields.add(CONTROLS, panel)
+        unit_panel(tab, fields, CONTROLS, elem_id=f"{tab}_controlnet_panel")
 
 
 def describe(titles: Sequence[str], language: str) -> dict[str, Any]:

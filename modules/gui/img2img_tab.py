@@ -161,22 +161,29 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     fields = tab.fields
     _words(fields, "source.resize_mode", RESIZE_MODES, param_key(Source, "resize_mode"), elem_id="resize_mode")
     _inpainting(fields, listing)
+    section(studio, TAB, "image")
     section(studio, TAB, "inpaint")
     form.sampling_row(TAB, fields, listing)
+    section(studio, TAB, "sampler")
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         form.refiner_part(TAB, fields, listing)
-        detail_part(TAB, fields, listing)
+        detail_part(TAB, fields)
         for part in SCRIPTS:
             script_part(fields, listing, part)
         section(studio, TAB, "accordions")
+    section(studio, TAB, "checkboxes")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions", "wide-size"]):
-        with gr.Tabs(elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"], overflow_behavior="wrap") as sizes:
+        with gr.Tabs(
+            elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"], overflow_behavior="wrap"
+        ) as sizes:
             with gr.Tab(label("page.resize_to"), id="to", elem_id=f"{TAB}_tab_resize_to"):
                 _resize_to(fields, listing)
             with gr.Tab(label("page.resize_by"), id="by", elem_id=f"{TAB}_tab_resize_by"):
                 _resize_by(fields)
         _remember(sizes, "resize")
         form.batch_column(TAB, fields, listing)
+    section(studio, TAB, "dimensions")
+    section(studio, TAB, "batch")
     with gr.Row(elem_classes=["two"]):
         param_field(fields, GenerationRequest, "cfg_scale", listing, elem_id=f"{TAB}_cfg_scale")
         param_field(fields, GenerationRequest, "distilled_cfg_scale", listing, elem_id=f"{TAB}_distilled_cfg_scale")
@@ -189,9 +196,13 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
             value=DENOISING,
         )
     param_field(fields, Source, "image_cfg_scale", listing, part="source", elem_id=f"{TAB}_image_cfg_scale")
+    section(studio, TAB, "cfg")
+    section(studio, TAB, "denoising")
     form.seed_rows(TAB, fields, listing)
+    section(studio, TAB, "seed")
     control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
+    section(studio, TAB, "override_settings")
     scripts_part(studio, tab)
 
 

@@ -13,6 +13,7 @@ from gradio import utils
 from modules.gui.drafts import Drafts, new_browser
 from modules.gui.family_defaults import family_defaults
 from modules.gui.needs import Studio
+from modules.gui.part_values import with_units
 from modules.gui.presets import Presets
 from modules.gui.ui_config import UiConfig
 
@@ -29,7 +30,8 @@ def add_routes(app: FastAPI, studio: Studio, config: UiConfig) -> None:
 
     @app.get(f"{PREFIX}/drafts", include_in_schema=False)
     def read(request: Request) -> JSONResponse:
-        return _known(request, drafts.read(_key(request)))
+        kept = drafts.read(_key(request))
+        return _known(request, {tab: {**draft, "values": with_units(draft["values"])} for tab, draft in kept.items()})
 
     @app.post(f"{PREFIX}/drafts/{{tab}}", include_in_schema=False)
     def write(request: Request, tab: str, draft: Annotated[dict[str, Any], Body()]) -> JSONResponse:
@@ -38,7 +40,7 @@ def add_routes(app: FastAPI, studio: Studio, config: UiConfig) -> None:
 
     @app.get(f"{PREFIX}/presets/{{tab}}", include_in_schema=False)
     def names(tab: str, name: str | None = None) -> list[str] | dict[str, Any]:
-        return presets.names(tab) if name is None else presets.load(tab, name)
+        return presets.names(tab) if name is None else with_units(presets.load(tab, name))
 
     @app.post(f"{PREFIX}/presets/{{tab}}", include_in_schema=False)
     def save(

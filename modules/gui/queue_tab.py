@@ -11,6 +11,7 @@ from modules.gui import paste
 from modules.gui.form import Tab
 from modules.gui.i18n import say
 from modules.gui.needs import Studio
+from modules.gui.part_values import SKIP, values_of_details
 from modules.gui.run import language_now, shown, told
 from modules.gui.widgets import frame, private, script
 from modules.settings.store import Settings
@@ -63,6 +64,8 @@ def values_of(request: GenerationRequest, names: Mapping[str, Any], settings: Se
             value = getattr(held, field)
             if value is not None:
                 found[name] = list(value) if isinstance(value, tuple) else value
+    told = {**values_of_details(request.detail), SKIP: request.detail is not None and request.detail.skip_img2img}
+    found |= {name: value for name, value in told.items() if name in names}
     if "extra" in names:
         found["extra"] = request.subseed_strength > 0 or request.seed_resize_from_w > 0
     if paste.OVERRIDES in names:

@@ -15,7 +15,8 @@ from gradio.exceptions import Error
 from starlette.responses import Response as PlainResponse
 from starlette.types import Scope
 
-from modules.gui import control_panel, control_values, i18n, settings_tab
+from modules.gui import control_panel, control_values, detail_part, i18n, settings_tab
+from modules.gui.described import plain
 from modules.gui.guard import refuse_forged
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
@@ -166,9 +167,11 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             changed = studio.set_options(changes)
         except WebuiError as error:
             return JSONResponse({"detail": str(error)}, status_code=error.status)
-        return JSONResponse(
-            {"changed": list(changed), "values": {key: settings_tab.plain(studio.settings[key]) for key in changed}}
-        )
+        return JSONResponse({"changed": list(changed), "values": {key: plain(studio.settings[key]) for key in changed}})
+
+    @app.get(f"{PREFIX}/details", include_in_schema=False)
+    def details(request: Request) -> dict[str, Any]:
+        return detail_part.describe(listing_of(studio, hiding=True), language_of(request))
 
     @app.get(f"{PREFIX}/controlnet", include_in_schema=False)
     def controlnet(request: Request) -> dict[str, Any]:

@@ -6,16 +6,13 @@ Own fields and not Gradio components: three hundred components would be two thir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from modules.gui import i18n
+from modules.gui.described import described_control, plain
 from modules.gui.needs import Studio
-from modules.gui.widgets import frame
+from modules.gui.widgets import Listing, frame
 from modules.settings.setting import Setting
-from modules.terms.declare import Checkbox, Choice, Colour, Control, Number, Slider, Text
-
-Listing = Callable[[str], list[str]]
 
 
 def build() -> None:
@@ -50,28 +47,5 @@ def _described(studio: Studio, listing: Listing, setting: Setting, language: str
         "value": plain(studio.settings[setting.key]),
         "default": plain(setting.default),
         "reload": setting.reload,
-        "control": dict(_control(listing, setting.control, i18n.texts(language))),
+        "control": dict(described_control(setting.control, listing, i18n.texts(language))),
     }
-
-
-def _control(listing: Listing, control: Control, texts: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    if isinstance(control, Slider):
-        yield from {"type": "slider", "min": control.minimum, "max": control.maximum, "step": control.step}.items()
-    elif isinstance(control, Number):
-        yield from {"type": "number", "min": control.minimum, "max": control.maximum}.items()
-        yield "step", 1 if control.integer else "any"
-    elif isinstance(control, Checkbox):
-        yield "type", "checkbox"
-    elif isinstance(control, Colour):
-        yield "type", "colour"
-    elif isinstance(control, Choice):
-        offered = control.choices or tuple(listing(control.listing))
-        yield "type", "many" if control.many else "radio" if control.radio else "choice"
-        yield "choices", [[value, texts.get(f"choice.{value}", str(value))] for value in offered]
-    else:
-        yield from {"type": "text", "lines": control.lines if isinstance(control, Text) else 1}.items()
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON has it."""
-    return list(value) if isinstance(value, tuple) else value

@@ -63,19 +63,26 @@ def build(studio: Studio) -> Tab:
 def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     fields = tab.fields
     form.sampling_row(TAB, fields, listing)
+    section(studio, TAB, "sampler")
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         _hires(fields, listing)
         form.refiner_part(TAB, fields, listing)
-        detail_part(TAB, fields, listing)
+        detail_part(TAB, fields)
         section(studio, TAB, "accordions")
+    section(studio, TAB, "checkboxes")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions"]):
         form.size_columns(TAB, fields, listing)
         form.batch_column(TAB, fields, listing)
+    section(studio, TAB, "dimensions")
+    section(studio, TAB, "batch")
     param_field(fields, GenerationRequest, "cfg_scale", listing, elem_id=f"{TAB}_cfg_scale")
     param_field(fields, GenerationRequest, "distilled_cfg_scale", listing, elem_id=f"{TAB}_distilled_cfg_scale")
+    section(studio, TAB, "cfg")
     form.seed_rows(TAB, fields, listing)
+    section(studio, TAB, "seed")
     control_panel.build(TAB, fields)
     form.override_field(TAB, fields)
+    section(studio, TAB, "override_settings")
     scripts_part(studio, tab)
 
 

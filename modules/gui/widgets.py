@@ -54,9 +54,6 @@ def component_of(
         slider.preprocess = lambda payload: payload  # type: ignore[method-assign]
         return slider
     if isinstance(control, Number):
-        if value is None:
-            # Gradio's number has no way to be empty: once shown it says 0, which is not "as in the picture".
-            return gr.Textbox(lines=1, max_lines=1, **common)
         return gr.Number(
             minimum=control.minimum, maximum=control.maximum, precision=0 if control.integer else None, **common
         )
@@ -124,6 +121,22 @@ def tool_button(name: str, *, elem_id: str, icon: str, **options: Any) -> gr.But
 def frame(content: str, **options: Any) -> gr.HTML:
     """A place for the page's scripts: plain HTML without Gradio's padding and prose style."""
     return gr.HTML(content, padding=False, apply_default_css=False, **options)
+
+
+def unit_panel(tab: str, fields: Fields, name: str, *, elem_id: str) -> None:
+    """The frame of a panel of units, which static/panels.js fills when it is first seen; its value is field `name`."""
+    panel = gr.HTML(
+        value=None,
+        html_template="<div class='unit-panel'></div>",
+        js_on_load="window.atelier.openPanel({element, props, watch})",
+        elem_id=elem_id,
+        elem_classes=["canvas-block"],
+        apply_default_css=False,
+        padding=False,
+        tab=tab,
+        field=name,
+    )
+    fields.add(name, panel)
 
 
 @contextmanager

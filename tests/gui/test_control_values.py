@@ -118,7 +118,7 @@ def test_the_panel_weighs_little_before_it_is_opened(tmp_path: Path) -> None:
         boot = client.get("/internal/gui/boot.js").text
     studio.jobs.close()
     assert "control." not in boot
-    assert sum((STATIC / name).stat().st_size for name in ("controls.js", "control.css")) < 8_000
+    assert sum((STATIC / name).stat().st_size for name in ("panels.js", "units.css", "control.css")) < 10_000
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)

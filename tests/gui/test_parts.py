@@ -8,44 +8,120 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from modules.generation.always_on import Outpainting, SoftInpainting, entries_of
 from modules.generation.detail_texts import entries
 from modules.generation.infotext import parse, write
 from modules.gui.batch_mode import FILES, to_picture_batch
+from modules.gui.detail_part import describe
 from modules.gui.img2img_request import to_img2img_request
-from modules.gui.part_values import script_args
+from modules.gui.part_values import script_args, with_units
 from modules.gui.paste import to_values
+from modules.gui.queue_tab import values_of
 from modules.gui.request import to_request
 from modules.gui.upscale_button import CHOICE, upscale_request
+from modules.settings.store import Settings
 from modules.studio.flags import parse_flags
+from modules.terms.declare import params_of
 from modules.terms.detail import DetailPass, DetailUnit
 from modules.terms.errors import BadRequest, Refused
-from tests.gui.stand_in import StandIn
+from tests.gui.serving import app_of
+from tests.gui.stand_in import LISTS, StandIn
 
 FORM: dict[str, Any] = {"prompt": "a boat", "sampler": "Euler", "steps": 3, "width": 64, "height": 64, "seed": 5}
 
 
+def details(*units: dict[str, Any]) -> dict[str, Any]:
+    """The form with the switch of details on, and `units` in its panel."""
+    return {**FORM, "detail": True, "detail.units": {"units": list(units)}}
+
+
 def test_units_without_a_detector_and_a_closed_accordion_ask_for_nothing() -> None:
-    values = {**FORM, "detail": True, "detail.0.model": "face", "detail.0.prompt": "a face", "detail.0.steps": 7.0}
-    values |= {"detail.1.model": "None", "detail.1.prompt": "left out", "detail.0.width": None}
+    first = {"model": "face", "prompt": "a face", "steps": 7.0, "width": None}
+    values = details(first, {"model": "None", "prompt": "left out"})
     assert to_request(values).detail == DetailPass((DetailUnit(prompt="a face", steps=7),))
     assert to_request({**values, "detail": False}).detail is None
-    assert to_request({**values, "detail.0.model": "None"}).detail is None
+    assert to_request(details({**first, "model": "None"})).detail is None
     skipped = to_request({**values, "detail.skip": True}).detail
     assert skipped is not None
     assert skipped.skip_img2img
 
 
-def test_a_number_that_may_be_empty_is_written_as_text() -> None:
-    values = {**FORM, "detail": True, "detail.0.model": "face", "detail.0.width": "", "detail.0.height": " 96"}
-    assert to_request({**values, "detail.0.cfg_scale": "5.5"}).detail == DetailPass(
-        (DetailUnit(height=96, cfg_scale=5.5),)
-    )
-    for wrong in ("wide", "inf"):
-        with pytest.raises(BadRequest, match=wrong):
-            to_request({**values, "detail.0.height": wrong})
+@pytest.mark.parametrize("value", [None, {}, {"units": None}, {"units": ["x"]}])
+def test_a_panel_that_was_never_opened_looks_for_faces(value: Any) -> None:
+    assert to_request({**FORM, "detail": True, "detail.units": value}).detail == DetailPass((DetailUnit(),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"confidence": 9}, "between 0 and 1"),
+        ({"confidence": "much"}, "a number"),
+        ({"width": 20}, "at least 64"),
+        ({"height": "wide"}, "wide"),
+        ({"height": "inf"}, "inf"),
+        ({"merge": "Bland"}, "Merge and Invert"),
+        ({"min_ratio": 0.8, "max_ratio": 0.2}, "nothing is in between"),
+    ],
+)
+def test_what_a_unit_cannot_be_is_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        to_request(details(changes))
+
+
+def test_fields_of_an_older_page_become_units() -> None:
+    old = {"detail": True, "detail.skip": True, "detail.0.prompt": "a face", "detail.0.height": " 96", "steps": 9}
+    old |= {"detail.1.model": "person", "detail.1.cfg_scale": "5.5", "detail.0.width": ""}
+    new = with_units(old)
+    assert sorted(new) == ["detail", "detail.skip", "detail.units", "steps"]
+    units = (DetailUnit(prompt="a face", height=96), DetailUnit(model="person", cfg_scale=5.5))
+    assert to_request({**FORM, **new}).detail == DetailPass(units, skip_img2img=True)
+    assert with_units(new) == new
+    assert with_units({"steps": 9}) == {"steps": 9}
+
+
+def test_drafts_and_presets_of_an_older_page_come_back_as_units(tmp_path: Path) -> None:
+    studio = StandIn(tmp_path)
+    with TestClient(app_of(studio), base_url="http://127.0.0.1:7860") as client:
+        old = {"detail": True, "detail.0.prompt": "a face"}
+        client.post("/internal/gui/drafts/txt2img", json={"saved": 1, "values": old})
+        client.post("/internal/gui/presets/txt2img", json={"name": "old", "values": old})
+        draft = client.get("/internal/gui/drafts").json()["txt2img"]["values"]
+        preset = client.get("/internal/gui/presets/txt2img", params={"name": "old"}).json()
+    studio.jobs.close()
+    assert draft == preset == with_units(old)
+    assert draft["detail.units"]["units"][0]["prompt"] == "a face"
+
+
+def test_a_job_with_details_goes_back_into_the_form(tmp_path: Path) -> None:
+    asked = to_request({**details({"prompt": "a smile", "steps": 4}), "detail.skip": True})
+    names = dict.fromkeys(("detail", "detail.units", "detail.skip", "steps"))
+    found = values_of(asked, names, Settings())
+    assert to_request({**FORM, **found}).detail == asked.detail
+    assert values_of(to_request(FORM), names, Settings())["detail"] is False
+
+
+def test_the_panel_is_described_in_words_and_choices() -> None:
+    told = describe(lambda name: LISTS.get(name, []), "zh-CN")
+    shown = [name for row in (*told["rows"], *told["more"]) for name in row]
+    assert sorted(shown) == sorted(told["fields"]) == sorted(params_of(DetailUnit))
+    assert told["fields"]["prompt"]["help"]
+    assert told["fields"]["model"]["control"]["choices"] == [["None", "无"], ["face", "face"], ["person", "person"]]
+    assert [value for value, _ in told["fields"]["sampler"]["control"]["choices"]] == ["", *LISTS["samplers"]]
+    assert told["fields"]["width"]["control"]["optional"] is True
+    for number, unit in enumerate(told["fresh"]):
+        for name, value in unit.items():
+            control = told["fields"][name]["control"]
+            offered = [one for one, _ in control.get("choices", [])]
+            assert not offered or value in offered, f"{name} of unit {number}"
+
+
+def test_a_text_with_three_units_fills_three() -> None:
+    units = tuple(DetailUnit(prompt=word) for word in ("one", "two", "three"))
+    found = to_values(parse(write("a", "", {"Steps": 3, **entries(units)})), [], [])
+    assert to_request({**FORM, **found}).detail == DetailPass(units)
 
 
 def test_a_text_fills_the_accordions_and_they_ask_for_the_same_again() -> None:

@@ -1,11 +1,11 @@
 // The fields of one ControlNet unit. Each is drawn once and shows the unit's state after every change.
-import { FIELDS } from "./settings.js";
+import { FIELDS } from "./inputs.js";
 import { element } from "./texts.js";
+import { labelled, row, UnitFields } from "./unit_fields.js";
 
-export class Fields {
+export class ControlFields extends UnitFields {
     constructor(unit) {
-        this.unit = unit;
-        this.shown = [];
+        super(unit);
         const { panel } = unit;
         const say = (key) => panel.say(key);
         const part = (id) => `${unit.id}_controlnet_${id}`;
@@ -16,7 +16,6 @@ export class Fields {
         const run = tool("burst", say("run"), () => unit.run(), part("trigger_preprocessor"));
         const refresh = tool("refresh", say("refresh"), () => panel.refresh(), part("refresh_models"));
         const size = tool("measure", say("send_size"), () => unit.sendSize(), part("send_dimen_button"));
-        const row = (className, ...children) => element("div", { className: `control-row ${className}` }, ...children);
         this.rows = [
             row(
                 "checks",
@@ -26,10 +25,10 @@ export class Fields {
                 this.field("preview", { type: "checkbox" }, say("allow_preview"), part("preprocessor_preview_checkbox")),
                 size,
             ),
-            this.field("type", this.type, say("type"), part("type_filter_radio"), (name) => this.ofType(name)),
+            this.field("type", this.type, say("type"), part("type_filter_radio"), { changes: (name) => this.ofType(name) }),
             row(
                 "choices",
-                this.field("module", this.module, say("module"), part("preprocessor_dropdown"), (name) => this.ofModule(name)),
+                this.field("module", this.module, say("module"), part("preprocessor_dropdown"), { changes: (name) => this.ofModule(name) }),
                 run,
                 this.field("model", this.model, say("model"), part("model_dropdown")),
                 refresh,
@@ -37,14 +36,12 @@ export class Fields {
             row(
                 "three",
                 this.field("weight", slider(0, 2, 0.05), say("weight"), part("control_weight_slider")),
-                this.field("guidance_start", slider(0, 1, 0.01), say("start"), part("start_control_step_slider"), (start) => ({
-                    guidance_start: start,
-                    guidance_end: Math.max(start, unit.state.guidance_end),
-                })),
-                this.field("guidance_end", slider(0, 1, 0.01), say("end"), part("ending_control_step_slider"), (end) => ({
-                    guidance_end: end,
-                    guidance_start: Math.min(end, unit.state.guidance_start),
-                })),
+                this.field("guidance_start", slider(0, 1, 0.01), say("start"), part("start_control_step_slider"), {
+                    changes: (start) => ({ guidance_start: start, guidance_end: Math.max(start, unit.state.guidance_end) }),
+                }),
+                this.field("guidance_end", slider(0, 1, 0.01), say("end"), part("ending_control_step_slider"), {
+                    changes: (end) => ({ guidance_end: end, guidance_start: Math.min(end, unit.state.guidance_start) }),
+                }),
             ),
             (this.knobs = row("three")),
             this.field("control_mode", { type: "radio", choices: words(["Balanced", "My prompt is more important", "ControlNet is more important"], "mode") }, say("mode"), part("control_mode_radio")),
@@ -52,18 +49,6 @@ export class Fields {
         ];
         if (panel.tab === "txt2img")
             this.rows.push(this.field("hires_option", { type: "radio", choices: words(["Both", "Low res only", "High res only"], "hires") }, say("hires"), part("hr_option_radio")));
-    }
-
-    /** A labelled field for `name` of the state; `changes` says what else a new value means. */
-    field(name, control, text, id, changes = (value) => ({ [name]: value })) {
-        const { unit } = this;
-        const [box, write] = FIELDS[control.type]({ value: unit.state[name], control }, `${id}_field`, (value) => unit.set(changes(value)));
-        this.shown.push(() => write(unit.state[name]));
-        const title = element("span", { className: "control-name" }, text);
-        const kind = `control-field control-${control.type}`;
-        if (control.type === "checkbox") return element("label", { className: kind, id }, box, title);
-        if (control.type === "radio") return element("fieldset", { className: kind, id }, element("legend", { className: "control-name" }, text), box);
-        return element("label", { className: kind, id, htmlFor: `${id}_field` }, title, box);
     }
 
     /** What choosing a control type sets. */
@@ -85,7 +70,7 @@ export class Fields {
         const offered = types[state.type] ?? types.All;
         this.module.choices = offered.modules.map((name) => [name, modules[name].missing ? panel.say("not_here", { name: modules[name].label }) : modules[name].label]);
         this.model.choices = offered.models.map((name) => [name, name === "None" ? panel.say("no_model") : name]);
-        for (const write of this.shown) write();
+        super.show();
         this.showKnobs();
     }
 
@@ -104,7 +89,7 @@ export class Fields {
                     const id = `${unit.id}_controlnet_${ids[name]}`;
                     const [box, write] = FIELDS.slider({ value: knob.value, control: knob }, `${id}_field`, (value) => unit.set({ [name]: value }));
                     this.shownKnobs.push(() => write(unit.state[name] === -1 ? knob.value : unit.state[name]));
-                    return element("label", { className: "control-field control-slider", id, htmlFor: `${id}_field` }, element("span", { className: "control-name" }, knob.label), box);
+                    return labelled("slider", box, knob.label, id);
                 }),
             );
             this.knobs.hidden = !shown.length;

@@ -1,7 +1,7 @@
 // The modes of img2img, and what concerns the picture of the open one.
 import { upload } from "./upload.js";
 import { placeOf } from "./canvas.js";
-import { withControls } from "./controls.js";
+import { withPanels } from "./panels.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
@@ -78,7 +78,7 @@ async function readyImg2img(names, ...values) {
     const now = { mode: open.mode, resize_tab: open.resize };
     const place = current();
     if (place) now[CANVAS[open.mode]] = await place.flush();
-    return withControls("img2img", names, names.map((name, index) => (name in now ? now[name] : values[index])));
+    return withPanels("img2img", names, names.map((name, index) => (name in now ? now[name] : values[index])));
 }
 
 /** The picture of the open mode, with its paint where that is colour, for the canvas of `mode`. */

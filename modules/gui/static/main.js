@@ -2,7 +2,6 @@
 // what a handler throws is shown as a message (Gradio itself swallows it without a trace).
 import { nameUploads, watchStopping } from "./access.js";
 import { openCanvas, watchPaste } from "./canvas.js";
-import { handlers as controlHandlers, openControl } from "./controls.js";
 import * as drafts from "./drafts.js";
 import { tellErrors } from "./errors.js";
 import { handlers as familyHandlers } from "./family.js";
@@ -12,6 +11,7 @@ import * as img2img from "./img2img.js";
 import { follower, stopping } from "./jobs.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
+import { handlers as panelHandlers, openPanel } from "./panels.js";
 import { handlers as presetHandlers } from "./presets.js";
 import * as prompt from "./prompt.js";
 import { handlers as cardHandlers } from "./cards_tabs.js";
@@ -21,7 +21,6 @@ import * as results from "./results.js";
 import { watchLightbox } from "./lightbox.js";
 import * as send from "./send.js";
 import { openModels } from "./models.js";
-import { openSettings } from "./settings.js";
 import { watchTabStrips } from "./tab_strip.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
@@ -29,7 +28,7 @@ import { toast } from "./toast.js";
 const TABS = ["txt2img", "img2img", "extras"];
 
 const handlers = {
-    ...controlHandlers,
+    ...panelHandlers,
     ...fields.handlers,
     ...prompt.handlers,
     ...cardHandlers,
@@ -42,7 +41,7 @@ const handlers = {
     openExtensions: async () => (await import("./extensions.js")).openExtensions(),
     openLibrary: async () => (await import("./library.js")).openLibrary(),
     libraryText: async (...values) => (await import("./library.js")).libraryText(...values),
-    openSettings,
+    openSettings: async () => (await import("./settings.js")).openSettings(),
     openQueue: async () => (await import("./queue.js")).openQueue(),
     duplicatedJob: async (tab, _, ...values) => [(await import("./queue.js")).duplicatedJob(), ...values],
     openTxt2img: () => document.getElementById("tab_txt2img-button")?.click(),
@@ -78,7 +77,7 @@ function failed(name, error) {
     throw error;
 }
 
-window.atelier = { ...window.atelier, handle, draft: drafts.valuesOf, openCanvas, openControl, boot: window.atelierBoot };
+window.atelier = { ...window.atelier, handle, draft: drafts.valuesOf, openCanvas, openPanel, boot: window.atelierBoot };
 
 tellErrors();
 
