@@ -32,7 +32,7 @@ def with_cards(studio: Studio, tab: str) -> Iterator[None]:
             kind, words = PAGES[page]
             with gr.Tab(label(words), id=f"{tab}_{page}", elem_id=f"{tab}_{page}", elem_classes=["extra-page"]) as one:
                 frame(
-                    f'<div id="{tab}_{page}_pane" class="extra-network-pane"></div>',
+                    f'<div id="{tab}_{page}_pane" class="extra-network-pane own-fields"></div>',
                     elem_id=f"{tab}_{page}_cards_html",
                 )
             one.select(fn=None, js=script("openCards", tab, page, kind), **private())

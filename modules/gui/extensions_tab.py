@@ -7,4 +7,4 @@ from modules.gui.widgets import frame
 
 def build() -> None:
     """The empty frame."""
-    frame('<div id="extensions" class="extensions-root"></div>', elem_id="extensions_frame")
+    frame('<div id="extensions" class="extensions-root own-fields own-buttons"></div>', elem_id="extensions_frame")

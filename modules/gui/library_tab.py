@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
     """The empty frame that the script fills when the tab is first opened, and the events that its buttons press."""
-    frame('<div id="library" class="library-root"></div>', elem_id="library_frame")
+    frame('<div id="library" class="library-root own-fields own-buttons"></div>', elem_id="library_frame")
     text = gr.Textbox("", visible="hidden", elem_id="library_infotext")
 
     def fill(fields: Fields, text: str, *values: Any) -> list[Any]:

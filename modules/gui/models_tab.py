@@ -7,4 +7,4 @@ from modules.gui.widgets import frame
 
 def build() -> None:
     """The empty frame that the scripts fill when the tab is opened for the first time."""
-    frame('<div id="models" class="models-root"></div>', elem_id="models_frame")
+    frame('<div id="models" class="models-root own-fields own-buttons"></div>', elem_id="models_frame")

@@ -17,7 +17,7 @@ from modules.settings.setting import Setting
 
 def build() -> None:
     """The empty frame that static/settings.js fills when the tab is opened for the first time."""
-    frame('<div id="settings" class="settings-root"></div>', elem_id="settings_frame")
+    frame('<div id="settings" class="settings-root own-fields"></div>', elem_id="settings_frame")
 
 
 def describe(studio: Studio, listing: Listing, language: str) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def unit_panel(tab: str, fields: Fields, name: str, *, elem_id: str) -> None:
     """The frame of a panel of units, which static/panels.js fills when it is first seen; its value is field `name`."""
     panel = gr.HTML(
         value=None,
-        html_template="<div class='unit-panel'></div>",
+        html_template="<div class='unit-panel own-fields'></div>",
         js_on_load="window.atelier.openPanel({element, props, watch})",
         elem_id=elem_id,
         elem_classes=["canvas-block"],

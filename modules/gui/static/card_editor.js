@@ -37,13 +37,13 @@ export class CardEditor {
         const editing = part === "edit";
         this.box = element(
             "dialog",
-            { className: "own-dialog card-editor", id: `${this.pane.tab}_${this.pane.page}_edit_user_metadata` },
+            { className: "own-dialog own-fields card-editor", id: `${this.pane.tab}_${this.pane.page}_edit_user_metadata` },
             element("h2", {}, this.card.name),
             ...(editing ? this.notes() : this.facts()),
             this.said,
             element(
                 "div",
-                { className: "dialog-buttons" },
+                { className: "dialog-buttons own-buttons" },
                 element("span", { className: "dialog-gap" }),
                 button(t("dialog_close"), () => this.box.close(), this.tell),
                 editing ? button(t("dialog_save"), () => this.save(), this.tell, { className: "primary card-save" }) : null,
@@ -125,10 +125,10 @@ export class CardEditor {
             const url = addressOfSelected(this.pane.tab);
             if (!url) throw new Error(t("no_picture_to_send"));
             await this.replace(await fetched(url));
-        }, this.tell, { className: "quiet-button" });
-        const upload = element("button", { type: "button", className: "quiet-button" }, t("card_preview_upload"));
+        }, this.tell);
+        const upload = element("button", { type: "button" }, t("card_preview_upload"));
         upload.onclick = () => input.click();
-        return element("div", { className: "card-picture-row" }, this.frame, element("div", {}, current, upload, input));
+        return element("div", { className: "card-picture-row own-buttons" }, this.frame, element("div", {}, current, upload, input));
     }
 
     showPicture() {

@@ -18,7 +18,7 @@ const WORDS = {
 export function showReview(page, found) {
     const { review } = found;
     const own = element("input", { type: "checkbox" });
-    const dialog = element("dialog", { className: "extensions-review", id: "extensions_review" });
+    const dialog = element("dialog", { className: "extensions-review own-fields own-buttons", id: "extensions_review" });
     const close = () => dialog.close();
     const install = button(
         t(found.update ? "ext_update" : "ext_install"),

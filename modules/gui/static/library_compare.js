@@ -3,7 +3,7 @@ import { fileOf } from "./library.js";
 import { element, t } from "./texts.js";
 
 export function compare(one, other) {
-    const dialog = element("dialog", { className: "library-compare", id: "library_compare" });
+    const dialog = element("dialog", { className: "library-compare own-fields own-buttons", id: "library_compare" });
     const stage = element("div", { className: "library-split" });
     stage.append(
         element("img", { src: fileOf(other), alt: other.name }),

@@ -87,7 +87,7 @@ export function showDetail(library, place) {
 }
 
 function opened() {
-    const dialog = element("dialog", { id: "library_detail", className: "library-detail" });
+    const dialog = element("dialog", { id: "library_detail", className: "library-detail own-fields own-buttons" });
     dialog.onclick = (event) => event.target === dialog && dialog.close();
     (document.querySelector(".gradio-container") ?? document.body).append(dialog);
     return dialog;

@@ -14,7 +14,7 @@ const openTab = () => TABS.find((tab) => document.getElementById(`${tab}_setting
 async function openPresets() {
     const tab = openTab();
     box?.remove();
-    box = document.body.appendChild(element("dialog", { className: "presets", id: "presets" }));
+    box = document.body.appendChild(element("dialog", { className: "presets own-fields own-buttons", id: "presets" }));
     box.setAttribute("aria-labelledby", "presets_title");
     box.onclick = ({ target }) => {
         if (target === box) box.close();

@@ -49,7 +49,7 @@ class Page {
         root.replaceChildren(
             element(
                 "div",
-                { className: "settings-top" },
+                { className: "settings-top own-buttons" },
                 this.search,
                 element("label", { className: "settings-toggle" }, this.onlyChanged, element("span", {}, t("settings_only_changed"))),
                 this.reload,

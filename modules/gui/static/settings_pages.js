@@ -32,7 +32,7 @@ async function ask(path, body) {
 const facts = () => (about ??= ask("about"));
 
 function button(text, act, properties = {}) {
-    const made = element("button", { type: "button", className: "about-button", ...properties }, text);
+    const made = element("button", { type: "button", ...properties }, text);
     made.onclick = async () => {
         made.disabled = true;
         try {
@@ -78,7 +78,7 @@ function drawDefaults(box) {
     };
     box.append(
         element("p", { className: "setting-help" }, t("about_defaults_help")),
-        element("div", { className: "about-buttons" }, button(t("about_defaults_view"), view, { id: "ui_defaults_view" }), button(t("about_defaults_apply"), apply, { id: "ui_defaults_apply" })),
+        element("div", { className: "about-buttons own-buttons" }, button(t("about_defaults_view"), view, { id: "ui_defaults_view" }), button(t("about_defaults_apply"), apply, { id: "ui_defaults_apply" })),
         place,
     );
 }
@@ -101,10 +101,10 @@ async function drawSystem(box) {
         element("p", { className: "setting-help" }, t("about_system_help")),
         element(
             "div",
-            { className: "about-buttons" },
-            element("a", { className: "about-button", href: address("internal/sysinfo-download").href, download: "" }, t("about_download")),
-            element("a", { className: "about-button", href: address("internal/sysinfo").href, target: "_blank", rel: "noopener" }, t("about_look")),
-            element("label", { className: "about-button about-file" }, t("about_check"), check),
+            { className: "about-buttons own-buttons" },
+            element("a", { className: "button", href: address("internal/sysinfo-download").href, download: "" }, t("about_download")),
+            element("a", { className: "button", href: address("internal/sysinfo").href, target: "_blank", rel: "noopener" }, t("about_look")),
+            element("label", { className: "button own-file" }, t("about_check"), check),
         ),
     );
     const told = await facts();
@@ -136,7 +136,7 @@ async function drawBenchmark(box) {
     };
     box.append(
         element("p", { className: "setting-help" }, t("benchmark_help")),
-        element("div", { className: "about-buttons" }, ...Object.values(fields).map(([, labelled]) => labelled), button(t("benchmark_run"), run, { id: "benchmark_run", className: "about-button primary" })),
+        element("div", { className: "about-buttons own-buttons" }, ...Object.values(fields).map(([, labelled]) => labelled), button(t("benchmark_run"), run, { id: "benchmark_run", className: "primary" })),
         place,
     );
 }
@@ -163,7 +163,7 @@ async function follow(ids, place) {
 }
 
 async function drawActions(box) {
-    const row = (text, help, act, id) => element("div", { className: "setting" }, element("div", { className: "about-buttons" }, button(text, act, { id })), element("p", { className: "setting-help" }, help));
+    const row = (text, help, act, id) => element("div", { className: "setting" }, element("div", { className: "about-buttons own-buttons" }, button(text, act, { id })), element("p", { className: "setting-help" }, help));
     const act = (name, said) => async () => {
         await ask(`actions/${name}`, {});
         toast(said, "info");

@@ -29,7 +29,7 @@ class StylesEditor {
         this.remove = press("edit_style_delete", t("styles_delete"), () => this.drop(), "trouble");
         this.box = element(
             "dialog",
-            { id: `${tab}_styles_dialog`, className: "own-dialog" },
+            { id: `${tab}_styles_dialog`, className: "own-dialog own-fields" },
             element("h2", {}, t("styles_title")),
             part("styles_edit_select", element("label", {}, t("styles_name"), this.name), this.names),
             element("p", { className: "dialog-hint" }, t("styles_hint")),
@@ -38,7 +38,7 @@ class StylesEditor {
             said,
             element(
                 "div",
-                { className: "dialog-buttons" },
+                { className: "dialog-buttons own-buttons" },
                 press("style_copy", t("styles_copy"), () => this.copy()),
                 press("style_apply_dialog", t("styles_apply"), () => this.apply()),
                 element("span", { className: "dialog-gap" }),
