@@ -20,6 +20,7 @@ export async function showAvailable(page) {
         const values = { search: search.value, hide: [...hidden].join(",") };
         if (order.value) values.order = order.value;
         const found = await get("/available", values);
+        search.parentElement.hidden = tags.hidden = !found.loaded;
         count.textContent = found.loaded ? t("ext_offers", { count: found.offers.length }) : t("ext_not_loaded");
         if (!order.options.length) order.append(...found.orders.map((value) => element("option", { value }, value)));
         if (tags.children.length === 1) tags.append(...Object.entries(found.tags).map(([tag, meaning]) => choice(tag, meaning)));
@@ -76,7 +77,7 @@ export async function showFrom(page) {
     const branch = field("ext_branch");
     const name = field("ext_name");
     const folder = field("ext_folder");
-    const zip = element("input", { type: "file", accept: ".zip", ariaLabel: t("ext_zip") });
+    const zip = element("input", { type: "file", accept: ".zip" });
     url.id = "extensions_url";
     const look = (work) => button(t("ext_fetch"), async () => showReview(page, await work()));
     zip.onchange = async () => {
@@ -96,7 +97,7 @@ export async function showFrom(page) {
             ...[url, branch, name, look(() => change("/fetch", { url: url.value, branch: branch.value, name: name.value }))],
         ),
         element("div", { className: "extensions-bar" }, folder, look(() => change("/folder", { path: folder.value }))),
-        element("label", { className: "extensions-bar" }, t("ext_zip"), zip),
+        element("div", { className: "extensions-bar" }, element("label", { className: "button own-file" }, t("ext_zip"), zip)),
     );
 }
 
@@ -118,6 +119,7 @@ export async function showBackups(page) {
     });
     page.body.replaceChildren(
         element("div", { className: "extensions-bar" }, name, save),
+        element("p", { className: "extensions-note", hidden: rows.length > 0 }, t("ext_no_backups")),
         element("div", { className: "extensions-list" }, ...(await Promise.all(rows.map((row) => backup(page, row))))),
     );
 }
