@@ -47,7 +47,7 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
                 elem_classes=["prompt"],
             )
             differs = gr.HTML("", elem_id="pnginfo_differs")
-            with gr.Row(elem_classes=["tools"]):
+            with gr.Row():
                 send = gr.Button(label("page.png_info.to_txt2img"), elem_id="pnginfo_send_to_txt2img", min_width=100)
                 targets = {
                     "img2img": gr.Button(
