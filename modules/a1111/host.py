@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from modules.a1111.page.page import Page
 from modules.a1111.saving import SaveCallbacks
 
 if TYPE_CHECKING:
+    from modules.generation.postprocessing.step import Step
     from modules.generation.tools import Tools
     from modules.studio.flag_table import Flags
     from modules.studio.job import Job
@@ -94,12 +97,19 @@ class Host:
                 gr.Button("Generate", elem_id="img2img_generate" if is_img2img else "txt2img_generate")
                 runner.setup_ui()
                 scripts.scripts_current = None
+            scripts.scripts_postproc.setup_ui()
 
     def draw(self, job: Job, request: GenerationRequest, tools: Tools, watch: JobWatch) -> GenerationResult:
         """The result of `request` with what extensions make of it."""
         from modules.a1111.drawing import draw
 
         return draw(job, request, tools, watch)
+
+    def postprocessing(self, job: Job, tools: Tools, watch: JobWatch) -> AbstractContextManager[Sequence[Step]]:
+        """Within: what extensions' scripts do in a job of the Extras tab, as steps of it."""
+        from modules.a1111.postprocessing import steps
+
+        return steps(job, tools, watch)
 
     def hold(self, job: Job, tools: Tools, watch: JobWatch) -> None:
         """Lets the extension that waits for this turn work. Raises: WebuiError with what it raised."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from modules.a1111.bound import bound
-from modules.settings.setting import Category, Section, Setting, natural_control
+from modules.settings.setting import CATEGORIES, Category, Section, Setting, natural_control
 from modules.terms.declare import Choice, Control, Number, Slider
 from modules.terms.errors import WebuiError
 
@@ -19,8 +19,17 @@ def as_section(info: Any) -> Section:
     identifier, label = info.section if info.section else ("extensions", "Extensions")
     if identifier is None:
         return Section("", "")
-    category = Category(info.category_id, info.category_id) if info.category_id else None
+    category = _category(info.category_id) if info.category_id else None
     return Section(str(identifier), str(label), category)
+
+
+def _category(identifier: str) -> Category:
+    """The studio's heading of that name, or one that an extension has registered."""
+    from modules.options import categories
+
+    own = next((one for one in CATEGORIES if one.id == identifier), None)
+    registered = categories.mapping.get(identifier)
+    return own or Category(identifier, registered.label if registered else identifier)
 
 
 def as_setting(key: str, info: Any) -> Setting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,13 +57,16 @@ class Extras:
     After that, `notes` holds a sentence for each file of a folder that was passed over.
     """
 
-    def __init__(self, request: ExtrasRequest, tools: Tools, watch: Watcher = unwatched) -> None:
+    def __init__(
+        self, request: ExtrasRequest, tools: Tools, watch: Watcher = unwatched, more: Sequence[Step] = ()
+    ) -> None:
+        """more: steps beside those of the studio."""
         request.check()
         self._request, self._watch = request, watch
         self.settings: Settings = tools.settings.with_flat(request.settings)
         self._tools = tools.with_(settings=self.settings)
         names = self.settings["postprocessing_operation_order"], self.settings["postprocessing_disable_in_extras"]
-        self._steps = tuple(step for step in in_order(*names) if step.asked(request))
+        self._steps = tuple(step for step in in_order(*names, more) if step.asked(request))
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Postprocessed]:
@@ -109,6 +112,9 @@ class Extras:
     def _worked_on(self, picture: ExtrasPicture, number: int, count: int) -> Iterator[Postprocessed]:
         image = picture.image if picture.image.mode in ("RGB", "RGBA") else plain(picture.image)
         pieces = [Piece(image)]
+        for step in self._steps:
+            if step.begin is not None:
+                step.begin(pieces[0], self._request)
         for place, step in enumerate(self._steps):
             done = number * len(self._steps) + place
             work = Work(self.settings, self._telling(step, done, count * len(self._steps)))

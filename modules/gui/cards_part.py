@@ -28,9 +28,12 @@ def with_cards(studio: Studio, tab: str) -> Iterator[None]:
         with gr.Tab(label("page.cards.generation"), id=f"{tab}_generation", elem_id=f"{tab}_generation_tab") as form:
             yield
         form.select(fn=None, js=script("closeCards", tab), **private())
-        for page in ordered(str(studio.settings["ui_extra_networks_tab_reorder"])):
-            kind, words = PAGES[page]
-            with gr.Tab(label(words), id=f"{tab}_{page}", elem_id=f"{tab}_{page}", elem_classes=["extra-page"]) as one:
+        pages = {page: (kind, label(words)) for page, (kind, words) in PAGES.items()}
+        if studio.host is not None:
+            pages |= {page: (kind, title) for page, kind, title in studio.host.page.card_pages() if page not in pages}
+        for page in ordered(str(studio.settings["ui_extra_networks_tab_reorder"]), tuple(pages)):
+            kind, title = pages[page]
+            with gr.Tab(title, id=f"{tab}_{page}", elem_id=f"{tab}_{page}", elem_classes=["extra-page"]) as one:
                 frame(
                     f'<div id="{tab}_{page}_pane" class="extra-network-pane own-fields"></div>',
                     elem_id=f"{tab}_{page}_cards_html",
@@ -38,11 +41,11 @@ def with_cards(studio: Studio, tab: str) -> Iterator[None]:
             one.select(fn=None, js=script("openCards", tab, page, kind), **private())
 
 
-def ordered(wanted: str) -> list[str]:
-    """The pages in the order of the names in `wanted`, separated by commas; the others follow. Parts of names do."""
+def ordered(wanted: str, pages: tuple[str, ...] = tuple(PAGES)) -> list[str]:
+    """`pages` in the order of the names in `wanted`, separated by commas; the others follow. Parts of names do."""
     names = [name.strip().lower().replace(" ", "_") for name in wanted.split(",") if name.strip()]
 
     def rank(page: str) -> int:
         return next((place for place, name in enumerate(names) if name in page), len(names))
 
-    return sorted(PAGES, key=rank)
+    return sorted(pages, key=rank)

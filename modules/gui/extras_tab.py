@@ -53,16 +53,22 @@ def build(studio: Studio) -> Tab:
         with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
             files = _sources(studio, tab)
             _steps(studio, tab.fields, listing)
+            if studio.host is not None:
+                for name, component in studio.host.page.postprocessing():
+                    tab.scripts.add(name, component)
         with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
             buttons = _buttons()
             results = results_column(TAB)
 
     def request_of(values: Mapping[str, Any]) -> ExtrasRequest:
-        return to_extras_request(studio, values)
+        request = to_extras_request(studio, values)
+        if studio.host is None:
+            return request
+        return request.with_(scripts=studio.host.page.asked_of_postprocessing(values))
 
     runs = Runs(studio, TAB, request_of)
     # Uploaded files are no part of the draft: they are gone from the page after a reload.
-    asked = Fields({**tab.everything.components, "files": files})
+    asked = Fields({**tab.asked.components, "files": files})
     bind_jobs(studio, TAB, runs, asked, buttons, results)
     bind_draft(tab)
     return dataclasses.replace(tab, send=results.send)

@@ -44,6 +44,23 @@ def bind(studio: Studio, source: Tab, img2img: Tab, extras: Tab) -> None:
                 js=script("sentText", source.name),
                 **private(),
             )
+            _send_to_scripts(studio, source, img2img, moved)
+
+
+def _send_to_scripts(studio: Studio, source: Tab, target: Tab, moved: Any) -> None:
+    """What scripts of extensions want to be sent along goes to their fields in the other tab."""
+    if studio.host is None or "prompt" not in source.fields.components:
+        return
+    page = studio.host.page
+    outputs = page.paste_outputs(target.name)
+    if not outputs:
+        return
+
+    def fill(text: str) -> Any:
+        updates = page.sent(source.name, target.name, text)
+        return updates if len(updates) > 1 else updates[0]
+
+    moved.success(fill, source.fields.components["prompt"], outputs, js=script("sentText", source.name), **private())
 
 
 def taken_over(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from modules.terms.errors import Interrupted
 from modules.terms.extras import ExtrasRequest
 
 if TYPE_CHECKING:
-    from modules.generation.extras import Postprocessed
+    from modules.generation.extras import Extras, Postprocessed
     from modules.studio.studio import Studio
 
 SECTION = "extras"
@@ -55,9 +56,15 @@ def run_extras(studio: Studio, job: Job, watch: JobWatch) -> Outcome:
     """
     from modules.generation.extras import Extras
 
+    request: ExtrasRequest = job.request
+    tools = studio.engine.tools(studio.settings)
+    with studio.host.postprocessing(job, tools, watch) if studio.host is not None else nullcontext(()) as more:
+        return _worked_on(studio, job, watch, Extras(request, tools, watch, more))
+
+
+def _worked_on(studio: Studio, job: Job, watch: JobWatch, extras: Extras) -> Outcome:
     began = time.monotonic()
     request: ExtrasRequest = job.request
-    extras = Extras(request, studio.engine.tools(studio.settings), watch)
     saved = Saved()
 
     def announce(file: SavedFile) -> None:

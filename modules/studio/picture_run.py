@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,7 @@ from modules.studio.record import record_of
 from modules.terms.request import GenerationRequest
 
 if TYPE_CHECKING:
+    from modules.generation.postprocessing.step import Step
     from modules.generation.tools import Tools
     from modules.studio.studio import Studio
     from modules.terms.result import GenerationResult
@@ -43,6 +45,10 @@ class ScriptHost(Protocol):
 
     def app_started(self, demo: Any, app: Any) -> None:
         """Lets extensions add to the server's app; demo is None without a page."""
+        ...
+
+    def postprocessing(self, job: Job, tools: Tools, watch: JobWatch) -> AbstractContextManager[Sequence[Step]]:
+        """Within: what extensions do in a job of the Extras tab, as steps of it."""
         ...
 
     def hold(self, job: Job, tools: Tools, watch: JobWatch) -> None:

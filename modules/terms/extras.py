@@ -113,7 +113,8 @@ class Captioning:
 class ExtrasRequest:
     """Pictures, or all that lie in `folder`. Results of a folder go to `output_folder`, if it is named.
 
-    show_results: whether those of a folder are shown, too.
+    show_results: whether those of a folder are shown, too. scripts: name of an extension's script -> its values by
+    name; one that is not named works with what its fields begin with.
     """
 
     pictures: tuple[ExtrasPicture, ...] = ()
@@ -128,6 +129,7 @@ class ExtrasRequest:
     flips: FlippedCopies | None = None
     captions: Captioning | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    scripts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[object, ...]:

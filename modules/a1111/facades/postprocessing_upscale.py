@@ -26,7 +26,7 @@ class ScriptPostprocessingUpscale(scripts_postprocessing.ScriptPostprocessing):
         upscaler_2_visibility=0.0,
     ):
         """Enlarges `pp.image` as Extras does. Raises: WebuiError outside of a job, NotFound for an unknown upscaler."""
-        from modules.enhance.upscaler import PLAIN
+        from modules.enhance.upscaler import Work
         from modules.generation.postprocessing.step import Piece
         from modules.generation.postprocessing.upscale import upscale
         from modules.terms.extras import ExtrasRequest, Upscaling
@@ -45,7 +45,7 @@ class ScriptPostprocessingUpscale(scripts_postprocessing.ScriptPostprocessing):
             upscaler_2=upscaler_2_name or "None",
             upscaler_2_visibility=float(upscaler_2_visibility or 0),
         )
-        (made,) = upscale(Piece(pp.image), ExtrasRequest(upscaling=asked), tools, PLAIN)
+        (made,) = upscale(Piece(pp.image), ExtrasRequest(upscaling=asked), tools, Work(tools.settings))
         pp.image = made.image
         pp.info.update(made.entries)
         if made.target is not None:

@@ -530,7 +530,10 @@ def overrides(script: Script, method_name: str) -> bool:
 def reset() -> None:
     """New runners for both tabs, over the scripts that are loaded."""
     own = sys.modules[__name__]
+    from modules.scripts_postprocessing import ScriptPostprocessingRunner
+
     own.scripts_txt2img, own.scripts_img2img = ScriptRunner(), ScriptRunner()
+    own.scripts_postproc = ScriptPostprocessingRunner()
 
 
 def add_classes_to_gradio_component(comp):

@@ -70,6 +70,11 @@ class ScriptPostprocessing:
         pass
 
 
+def overrides(script, method):
+    """Whether a script has its own version of a method."""
+    return getattr(type(script), method) is not getattr(ScriptPostprocessing, method)
+
+
 def wrap_call(func, filename, funcname, *args, default=None, **kwargs):
     from modules.scripts import wrap_call as guarded
 
@@ -81,6 +86,30 @@ class ScriptPostprocessingRunner:
         self.scripts = None
         self.ui_created = False
 
+    def setup_ui(self):
+        """Makes every script's part of the Extras tab, here, in the order in which they run."""
+        import gradio as gr
+
+        self.initialize_scripts(self.scripts_data())
+        for script in self.scripts_in_preferred_order():
+            with gr.Group(visible=bool(overrides(script, "ui"))) as script.group:
+                script.controls = wrap_call(script.ui, script.filename, "ui", default={}) or {}
+        self.ui_created = True
+
+    def scripts_data(self):
+        from modules import scripts
+
+        left_out = set(bound().settings.get("postprocessing_disable_in_extras", ()))
+        return [
+            data
+            for data in scripts.postprocessing_scripts_data
+            if getattr(data.script_class, "name", "") not in left_out
+        ]
+
+    def image_changed(self):
+        for script in self.scripts_in_preferred_order():
+            wrap_call(script.image_changed, script.filename, "image_changed")
+
     def initialize_scripts(self, scripts_data):
         self.scripts = []
         for data in scripts_data:
@@ -91,13 +120,11 @@ class ScriptPostprocessingRunner:
 
     def scripts_in_preferred_order(self):
         if self.scripts is None:
-            from modules import scripts
-
-            self.initialize_scripts(scripts.postprocessing_scripts_data)
+            self.initialize_scripts(self.scripts_data())
         order = list(bound().settings.get("postprocessing_operation_order", ()))
 
         def place(script):
             own = order.index(script.name) if script.name in order else len(order)
-            return own, script.order, script.name
+            return own, script.order, script.name or ""
 
         return sorted(self.scripts, key=place)

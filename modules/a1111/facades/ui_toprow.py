@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules import shared, ui_components  # noqa: F401 - reached through this module
+from modules import shared, ui_components
 from modules.a1111.missing import refusing
 
 

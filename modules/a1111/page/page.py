@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound
-from modules.a1111.page import browser, buttons, pasting, script_values, tabs
+from modules.a1111.page import browser, buttons, cards, pasting, script_values, tabs
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gradio.components import Component
 
     from modules.a1111.calls import Turns
+
+
+def nothing(params: Mapping[str, Any]) -> None:
+    """The target of a field that no text fills."""
 
 
 class Page:
@@ -72,6 +76,22 @@ class Page:
         """Those whose values a browser can keep as text, so that a reload loses nothing."""
         return script_values.drafted(components)
 
+    def card_pages(self) -> list[tuple[str, str, str]]:
+        """Name, kind and title of every page of cards that extensions bring."""
+        return cards.pages()
+
+    def postprocessing(self) -> list[tuple[str, Component]]:
+        """Builds, here, what extensions add to the Extras tab; name and component of every value."""
+        from modules.a1111 import postprocessing
+
+        return postprocessing.build()
+
+    def asked_of_postprocessing(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The field `scripts` of a request of the Extras tab, from the values of those components by name."""
+        from modules.a1111 import postprocessing
+
+        return postprocessing.asked(values)
+
     def tabs(self) -> list[tuple[str, str, Callable[[], None]]]:
         """Title, elem_id and what builds the inside, of every tab of extensions."""
         return tabs.tabs()
@@ -81,6 +101,8 @@ class Page:
         from modules import infotext_utils
 
         own = pasting.paste_fields(fields)
+        if tab in ("txt2img", "img2img"):
+            own = [*own, *script_values.runner_of(tab).infotext_fields]
         infotext_utils.add_paste_fields(tab, picture, own)
 
     def connect(self, canvases: Mapping[str, Component]) -> None:
@@ -95,6 +117,12 @@ class Page:
         """Updates for those, from a picture's text."""
         return pasting.pasted(script_values.runner_of(tab).infotext_fields, text)
 
+    def sent(self, source: str, target: str, text: str) -> list[Any]:
+        """Updates for `paste_outputs(target)`: of those fields alone that scripts of `source` want to be sent along."""
+        wanted = script_values.runner_of(source).paste_field_names
+        fields = script_values.runner_of(target).infotext_fields
+        return pasting.pasted([(one, key if key in wanted else nothing) for one, key in fields], text)
+
     def head(self) -> str:
         """Scripts and style sheets for the page's <head>."""
         return browser.head()
@@ -102,6 +130,7 @@ class Page:
     def add_routes(self, app: FastAPI) -> None:
         """The routes that those need; before the page is mounted."""
         browser.add_routes(app)
+        cards.add_routes(app)
 
     def mounted(self, demo: Blocks, app: FastAPI) -> None:
         """The page stands: from now on extensions may add routes of their own."""

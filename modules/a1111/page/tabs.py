@@ -27,11 +27,27 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
     for blocks, title, elem_id in brought:
         if title not in hidden:
             found.append((str(title), str(elem_id), partial(_join, blocks)))
+    if script_callbacks.has_any("ui_train_tabs"):
+        found.append(("Train", "train", _train_tabs))
     order = {title: place for place, title in enumerate(bound().settings.get("ui_tab_order", ()))}
     found.sort(key=lambda tab: order.get(tab[0], len(order)))
     bound().tabs[:] = [elem_id for _, elem_id, _ in found]
     shared.tab_names[:] = [title for title, _, _ in found]
     return found
+
+
+def _train_tabs() -> None:
+    """What extensions add to A1111's Train tab, in a tab of its own."""
+    import gradio as gr
+
+    from modules import infotext_utils, script_callbacks
+
+    fields = {key: component for component, key in infotext_utils.paste_fields["txt2img"]["fields"]}
+    wanted = ("Prompt", "Negative prompt", "Steps", "Sampler", "CFG scale", "Seed", "Size-1", "Size-2")
+    with gr.Tabs(elem_id="train_tabs"):
+        script_callbacks.ui_train_tabs_callback(
+            script_callbacks.UiTrainTabParams([fields[key] for key in wanted if key in fields])
+        )
 
 
 def _join(blocks: gr.Blocks | Any) -> None:

@@ -18,8 +18,11 @@ from modules.generation.postprocessing.upscale import UPSCALE
 STEPS: tuple[Step, ...] = (UPSCALE, GFPGAN, CODEFORMER, SPLIT, FOCAL_CROP, AUTO_CROP, FLIPS, CAPTION)
 
 
-def in_order(names: Sequence[str], disabled: Sequence[str] = ()) -> tuple[Step, ...]:
-    """The steps as the settings want them: those in `names` first, in that order, then the others in theirs."""
+def in_order(names: Sequence[str], disabled: Sequence[str] = (), more: Sequence[Step] = ()) -> tuple[Step, ...]:
+    """The steps as the settings want them: those in `names` first, in that order, then the others in theirs.
+
+    more: steps beside those of the studio.
+    """
     places = {name: place for place, name in enumerate(names)}
-    enabled = [step for step in STEPS if step.name not in disabled]
+    enabled = [step for step in (*STEPS, *more) if step.name not in disabled]
     return tuple(sorted(enabled, key=lambda step: (places.get(step.name, len(places)), step.order, step.name)))

@@ -42,10 +42,12 @@ class Piece:
 class Step:
     """`apply` makes one or more pieces of one. `order`: small numbers run first. `asked`: whether the request wants it.
 
-    The name is A1111's, for the settings that order steps and leave some out.
+    The name is A1111's, for the settings that order steps and leave some out. begin: called with each picture before
+    any step works on it.
     """
 
     name: str
     order: int
     asked: Callable[[ExtrasRequest], bool]
     apply: Callable[[Piece, ExtrasRequest, Tools, Work], list[Piece]]
+    begin: Callable[[Piece, ExtrasRequest], None] | None = None

@@ -61,7 +61,7 @@ export class Pane {
             dirs.setAttribute("aria-pressed", !this.folders.hidden);
         });
         const refresh = this.tool(id("refresh"), "refresh", t("cards_refresh"), async () => {
-            this.showOverview(await post(`models/refresh/${this.kind}`));
+            await this.renew();
             await this.grid.restart();
             document.getElementById("refresh_choices")?.click();
         });
@@ -106,6 +106,11 @@ export class Pane {
     async overview() {
         const answer = await fetch(address(`internal/models/overview/${this.kind}`)).catch(() => null);
         if (answer?.ok) this.showOverview(await answer.json());
+    }
+
+    /** Has the server look at its folders again. */
+    async renew() {
+        this.showOverview(await post(`models/refresh/${this.kind}`));
     }
 
     showOverview({ folders, bases }) {
