@@ -64,7 +64,17 @@ def wrap_gradio_gpu_call(func, extra_outputs=None):
 
 
 def wrap_gradio_call(func, extra_outputs=None, add_stats=False):
-    """`func` whose exception becomes a line below what it would have shown: the last output is HTML."""
+    """`func` whose exception becomes a line below what it would have shown: the last output is HTML.
+
+    `.filling(outputs)` is the same function for an event with that many outputs: what it shows stays when it fails.
+    """
+
+    def filling(outputs):
+        import gradio as gr
+
+        if extra_outputs is not None:
+            return f
+        return wrap_gradio_call(func, [gr.skip() for _ in range(outputs - 1)], add_stats)
 
     @wraps(func)
     def f(*args, extra_outputs_array=extra_outputs, **kwargs):
@@ -86,6 +96,7 @@ def wrap_gradio_call(func, extra_outputs=None, add_stats=False):
             )
         return tuple(res)
 
+    f.filling = filling
     return f
 
 

@@ -51,10 +51,25 @@ def wrapped(listener: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(listener)
     def taking(*args: Any, **options: Any) -> Any:
-        return listener(*args, **translated(options))
+        return listener(*_filling(args, options), **translated(options))
 
     taking.takes_gradio3 = True  # type: ignore[attr-defined]
     return taking
+
+
+def _filling(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of an event; a function of modules.call_queue is told how many outputs it has to fill if it fails.
+
+    args: component, fn, inputs, outputs, as far as they are not in `options`, which is changed.
+    """
+    given = {**dict(zip(("component", "fn", "inputs", "outputs"), args, strict=False)), **options}
+    filling, outputs = getattr(given.get("fn"), "filling", None), given.get("outputs")
+    if filling is None or not isinstance(outputs, (list, tuple, set)):
+        return args
+    if "fn" in options:
+        options["fn"] = filling(len(outputs))
+        return args
+    return (args[0], filling(len(outputs)), *args[2:])
 
 
 def _owners() -> set[type]:

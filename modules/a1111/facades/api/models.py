@@ -13,10 +13,12 @@ API_NOT_ALLOWED = ["self", "kwargs", "sd_model", "outpath_samples", "outpath_gri
 StableDiffusionTxt2ImgProcessingAPI = schemas.Txt2ImgBody
 StableDiffusionImg2ImgProcessingAPI = schemas.Img2ImgBody
 TextToImageResponse = ImageToImageResponse = schemas.GenerationAnswer
+ExtrasBaseRequest, FileData = schemas.ExtrasBody, schemas.NamedPicture
+ExtrasSingleImageRequest, ExtrasBatchImagesRequest = schemas.ExtrasSingleBody, schemas.ExtrasBatchBody
 ExtrasSingleImageResponse = schemas.ExtrasSingleAnswer
 ExtrasBatchImagesResponse = schemas.ExtrasBatchAnswer
-InterrogateResponse = schemas.InterrogateAnswer
-PNGInfoResponse = schemas.PngInfoAnswer
-ProgressResponse = schemas.Progress
+InterrogateRequest, InterrogateResponse = schemas.InterrogateBody, schemas.InterrogateAnswer
+PNGInfoRequest, PNGInfoResponse = schemas.PngInfoBody, schemas.PngInfoAnswer
+ProgressRequest, ProgressResponse = schemas.ProgressBody, schemas.Progress
 
 __getattr__ = refusing("modules.api.models")

@@ -7,21 +7,36 @@ function gradioApp() {
     return root.shadowRoot ?? root;
 }
 
-// Gradio 3 had no element between the label and its field; selectors that say so find nothing today and are asked again.
-const oldPaths = /> *label *> *(textarea|input)/g;
+// Gradio 3 had no element between the label and its field; selectors that say so are asked as today's page has it.
+// Our own names stay inside of blocks and functions: a script that declares one of them again would not run at all.
 for (const kind of [Document, Element]) {
+    const oldPaths = /> *label *> *(textarea|input)/g;
+    const asToday = (selector) => String(selector).replace(oldPaths, "label $1");
     const { querySelector, querySelectorAll } = kind.prototype;
     kind.prototype.querySelector = function (selector) {
+        // Scripts that meet what they wait for ask once more with the element itself.
+        if (selector instanceof Element) return this.contains(selector) ? selector : null;
         const found = querySelector.call(this, selector);
-        return found ?? querySelector.call(this, String(selector).replace(oldPaths, "label $1"));
+        return found || asToday(selector) === selector ? found : querySelector.call(this, asToday(selector));
     };
     kind.prototype.querySelectorAll = function (selector) {
-        return querySelectorAll.call(this, String(selector).replace(oldPaths, "label $1"));
+        return querySelectorAll.call(this, asToday(selector));
     };
 }
 
-// Hints of A1111's page, to which extensions add.
-const titles = {};
+// Scripts empty a block by removing its children while they walk through them, which used to be two; now every other
+// one would be left.
+NodeList.prototype.forEach = function (callback, receiver) {
+    Array.from(this).forEach((node, place) => callback.call(receiver, node, place, this));
+};
+
+// Hints of A1111's page: extensions add to them, or put others in their place.
+var titles = {};
+document.addEventListener("mouseover", ({ target }) => {
+    const labelled = target.closest?.("span, button, legend, label, p");
+    const text = labelled?.textContent.trim();
+    if (labelled && !labelled.title && Object.hasOwn(titles, text)) labelled.title = titles[text];
+});
 const uiUpdateCallbacks = [];
 const uiAfterUpdateCallbacks = [];
 const uiLoadedCallbacks = [];
@@ -70,47 +85,49 @@ function scheduleAfterUiUpdateCallbacks() {
     uiAfterUpdateTimeout = setTimeout(() => executeCallbacks(uiAfterUpdateCallbacks), 200);
 }
 
-// Classes of Gradio 3 on what stands in their place today.
-const oldClasses = [
-    [".tab-container[role=tablist]", "tab-nav"],
-    [".tabs", "gradio-tabs"],
-];
+{
+    // Classes of Gradio 3 on what stands in their place today.
+    const oldClasses = [
+        [".tab-container[role=tablist]", "tab-nav"],
+        [".tabs", "gradio-tabs"],
+    ];
 
-function nameAsBefore() {
-    for (const [selector, name] of oldClasses)
-        for (const one of document.querySelectorAll(`${selector}:not(.${name})`)) one.classList.add(name);
-}
+    function nameAsBefore() {
+        for (const [selector, name] of oldClasses)
+            for (const one of document.querySelectorAll(`${selector}:not(.${name})`)) one.classList.add(name);
+    }
 
-let uiIsMounting = false;
+    let uiIsMounting = false;
 
-/** Once the page stands, its panes are mounted; then everybody hears that it is loaded. */
-async function mountThenTell() {
-    if (uiIsMounting || !document.body.dataset.draft || !document.querySelector("#txt2img_prompt textarea")) return;
-    uiIsMounting = true;
-    await mountPanes();
-    await loadExtensionScripts();
-    uiIsLoaded = true;
-    nameAsBefore();
-    executeCallbacks(optionsAvailableCallbacks);
-    executeCallbacks(optionsChangedCallbacks);
-    executeCallbacks(uiLoadedCallbacks);
-    // Whoever watches for changes looks at what is there already.
-    document.body.append(document.createComment("loaded"));
-}
-
-document.addEventListener("DOMContentLoaded", () => {
-    new MutationObserver((changes) => {
+    /** Once the page stands, its panes are mounted; then everybody hears that it is loaded. */
+    async function mountThenTell() {
+        if (uiIsMounting || !document.body.dataset.draft || !document.querySelector("#txt2img_prompt textarea")) return;
+        uiIsMounting = true;
+        await window.atelierMounting.panes();
+        await window.atelierMounting.scripts();
+        uiIsLoaded = true;
         nameAsBefore();
-        if (!uiIsLoaded) return void mountThenTell();
-        executeCallbacks(uiUpdateCallbacks, changes);
-        scheduleAfterUiUpdateCallbacks();
-        const tab = get_uiCurrentTab();
-        if (tab && tab !== uiCurrentTab) {
-            uiCurrentTab = tab;
-            executeCallbacks(uiTabChangeCallbacks);
-        }
-    }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-selected", "data-draft"] });
-});
+        executeCallbacks(optionsAvailableCallbacks);
+        executeCallbacks(optionsChangedCallbacks);
+        executeCallbacks(uiLoadedCallbacks);
+        // Whoever watches for changes looks at what is there already.
+        document.body.append(document.createComment("loaded"));
+    }
+
+    document.addEventListener("DOMContentLoaded", () => {
+        new MutationObserver((changes) => {
+            nameAsBefore();
+            if (!uiIsLoaded) return void mountThenTell();
+            executeCallbacks(uiUpdateCallbacks, changes);
+            scheduleAfterUiUpdateCallbacks();
+            const tab = get_uiCurrentTab();
+            if (tab && tab !== uiCurrentTab) {
+                uiCurrentTab = tab;
+                executeCallbacks(uiTabChangeCallbacks);
+            }
+        }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-selected", "data-draft"] });
+    });
+}
 
 /** The settings have changed: `opts` is brought up to date and whoever wants to know is told. */
 document.addEventListener("atelier:settings", async () => {

@@ -1,16 +1,12 @@
 // Fields, tabs and galleries of the page, by the names that A1111's page has for them.
 "use strict";
 
-function press(id) {
-    document.getElementById(id)?.click();
-}
-
 function switch_to_txt2img() {
-    press("tab_txt2img-button");
+    document.getElementById("tab_txt2img-button")?.click();
     return Array.from(arguments);
 }
 function switch_to_img2img_tab(number) {
-    press("tab_img2img-button");
+    document.getElementById("tab_img2img-button")?.click();
     const modes = ["img2img_img2img_tab", "img2img_img2img_sketch_tab", "img2img_inpaint_tab", "img2img_inpaint_sketch_tab"];
     const buttons = document.querySelectorAll("#mode_img2img [role=tablist] button");
     (document.getElementById(`${modes[number]}-button`) ?? buttons[number])?.click();
@@ -32,7 +28,7 @@ function switch_to_inpaint_sketch() {
     return Array.from(arguments);
 }
 function switch_to_extras() {
-    press("tab_extras-button");
+    document.getElementById("tab_extras-button")?.click();
     return Array.from(arguments);
 }
 

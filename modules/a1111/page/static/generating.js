@@ -71,22 +71,19 @@ function showSubmitButtons() {
     // The page's own buttons follow its jobs.
 }
 function showSubmitInterruptingPlaceholder() {}
-function submitFor(tab, args) {
-    const id = randomId();
-    const container = document.getElementById(`${tab}_gallery_container`);
-    requestProgress(id, container, document.getElementById(`${tab}_gallery`), () => {});
-    const values = create_submit_args(args);
-    values[0] = id;
-    return values;
-}
-function submit() {
-    return submitFor("txt2img", arguments);
-}
-function submit_img2img() {
-    return submitFor("img2img", arguments);
-}
-function submit_extras() {
-    return submitFor("extras", arguments);
+{
+    const submitting = (tab) =>
+        function () {
+            const id = randomId();
+            const container = document.getElementById(`${tab}_gallery_container`);
+            requestProgress(id, container, document.getElementById(`${tab}_gallery`), () => {});
+            const values = create_submit_args(arguments);
+            values[0] = id;
+            return values;
+        };
+    window.submit = submitting("txt2img");
+    window.submit_img2img = submitting("img2img");
+    window.submit_extras = submitting("extras");
 }
 function restoreProgressTxt2img() {
     return null;

@@ -32,36 +32,38 @@ function popupId(id) {
     popup(element);
 }
 
-const contextMenus = new Map();
+{
+    const contextMenus = new Map();
 
-function appendContextMenuOption(targetElementSelector, entryName, entryFunction) {
-    const entry = { id: `context-${crypto.randomUUID()}`, name: entryName, func: entryFunction, isNew: true };
-    if (!contextMenus.has(targetElementSelector)) contextMenus.set(targetElementSelector, []);
-    contextMenus.get(targetElementSelector).push(entry);
-    return entry.id;
-}
+    window.appendContextMenuOption = function (targetElementSelector, entryName, entryFunction) {
+        const entry = { id: `context-${randomId()}`, name: entryName, func: entryFunction, isNew: true };
+        if (!contextMenus.has(targetElementSelector)) contextMenus.set(targetElementSelector, []);
+        contextMenus.get(targetElementSelector).push(entry);
+        return entry.id;
+    };
 
-function removeContextMenuOption(id) {
-    for (const [selector, entries] of contextMenus) contextMenus.set(selector, entries.filter((entry) => entry.id !== id));
-}
+    window.removeContextMenuOption = function (id) {
+        for (const [selector, entries] of contextMenus) contextMenus.set(selector, entries.filter((entry) => entry.id !== id));
+    };
 
-addEventListener("click", () => document.getElementById("context-menu")?.remove());
-addEventListener("contextmenu", (event) => {
-    document.getElementById("context-menu")?.remove();
-    for (const [selector, entries] of contextMenus) {
-        if (!entries.length || !event.target.closest?.(selector)) continue;
-        event.preventDefault();
-        const menu = Object.assign(document.createElement("nav"), { id: "context-menu" });
-        const list = Object.assign(document.createElement("ul"), { className: "context-menu-items" });
-        for (const entry of entries) {
-            const item = Object.assign(document.createElement("li"), { textContent: entry.name });
-            item.addEventListener("click", () => entry.func());
-            list.append(item);
+    addEventListener("click", () => document.getElementById("context-menu")?.remove());
+    addEventListener("contextmenu", (event) => {
+        document.getElementById("context-menu")?.remove();
+        for (const [selector, entries] of contextMenus) {
+            if (!entries.length || !event.target.closest?.(selector)) continue;
+            event.preventDefault();
+            const menu = Object.assign(document.createElement("nav"), { id: "context-menu" });
+            const list = Object.assign(document.createElement("ul"), { className: "context-menu-items" });
+            for (const entry of entries) {
+                const item = Object.assign(document.createElement("li"), { textContent: entry.name });
+                item.addEventListener("click", () => entry.func());
+                list.append(item);
+            }
+            menu.append(list);
+            menu.style.left = `${event.pageX}px`;
+            menu.style.top = `${event.pageY}px`;
+            document.body.append(menu);
+            return;
         }
-        menu.append(list);
-        menu.style.left = `${event.pageX}px`;
-        menu.style.top = `${event.pageY}px`;
-        document.body.append(menu);
-        return;
-    }
-});
+    });
+}
