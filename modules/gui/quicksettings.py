@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from modules.gui.described import plain
 from modules.gui.i18n import setting_label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import told
-from modules.gui.settings_tab import plain
 from modules.gui.widgets import component_of, private, script, tool_button
 from modules.terms.declare import Choice, Control
 from modules.terms.errors import NotFound
