@@ -83,6 +83,11 @@ def with_scripts(studio: Studio, tab: str, request: GenerationRequest, values: M
     return request
 
 
+def restored_scripts(studio: Studio, tab: str, request: GenerationRequest) -> dict[str, Any]:
+    """Values by name of the fields of scripts, as `request` asks of them."""
+    return studio.host.page.restored(tab, request) if studio.host is not None else {}
+
+
 def extension_tabs(studio: Studio) -> None:
     """Builds the tabs that extensions bring, among those of the page."""
     for one in studio.additions.tabs:
@@ -96,6 +101,12 @@ def extension_tabs(studio: Studio) -> None:
     for title, elem_id, build in studio.host.page.tabs():
         with gr.Tab(title, id=elem_id, elem_id=f"tab_{elem_id}"):
             build()
+
+
+def left_to(studio: Studio, extension: str) -> bool:
+    """Whether an active extension of that name does what a part of the page would do: the part is left out then, since
+    both would read the same texts of pictures and have the same element ids."""
+    return any(one.canonical_name == extension for one in studio.extensions.active())
 
 
 def know_tabs(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:

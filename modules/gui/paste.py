@@ -163,13 +163,14 @@ def overrides(parsed: Mapping[str, Any], settings: Settings) -> Iterator[str]:
 
 
 def overrides_of(values: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Setting -> value of the `Key: value` entries that the override field holds. Raises: BadRequest for others."""
+    """Setting -> value of the `Key: value` entries that the override field holds; a key is what infotext calls it, or
+    its own. Raises: BadRequest for others."""
     by_infotext = settings.catalogue.by_infotext()
     found = {}
     for entry in values.get(OVERRIDES) or ():
         name, _, value = str(entry).partition(":")
-        setting = by_infotext.get(name.strip())
-        if setting is None:
+        setting = by_infotext.get(name.strip()) or settings.catalogue.get(name.strip())
+        if setting is None or setting.location or setting.api_restricted:
             raise BadRequest(f"{entry!r} is not a setting that a picture's text can name. Write it as 'Clip skip: 2'.")
         found[setting.key] = accepted(setting, value.strip())
     return found

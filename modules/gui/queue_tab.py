@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_pil_to_cache
+from gradio.utils import get_upload_folder
+from PIL import Image
 
-from modules.gui import paste
+from modules.gui.extensions_part import restored_scripts
 from modules.gui.form import Tab
 from modules.gui.i18n import say
 from modules.gui.needs import Studio
-from modules.gui.part_values import SKIP, values_of_details
+from modules.gui.restored import values_of
 from modules.gui.run import language_now, shown, told
 from modules.gui.widgets import frame, private, script
-from modules.settings.store import Settings
-from modules.terms.declare import params_of
-from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Source
-
-PARTS: Mapping[str, type] = {"hires": Hires, "refiner": Refiner, "source": Source, "mask": Mask}
+from modules.terms.picture_batch import PictureBatch
+from modules.terms.request import GenerationRequest
 
 
 def build() -> None:
@@ -27,56 +27,52 @@ def build() -> None:
 
 
 def bind_duplicate(studio: Studio, tab: Tab) -> None:
-    """A hidden button that fills the fields of `tab` with what a job asked for; the page's script names the job."""
+    """A hidden button that fills `tab` with what a job asked for; the page's script names the job."""
     job = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_duplicate_job")
     button = gr.Button("", visible="hidden", elem_id=f"{tab.name}_duplicate")
-    fields = tab.fields
-    button.click(
-        lambda job_id, *values: list(duplicated(studio, job_id, fields.named(values)).values()),
-        [job, *fields.inputs],
-        fields.inputs,
-        js=script("duplicatedJob", tab.name),
-        **private(),
-    )
+    filled = tab.draft.components
+
+    def fill(job_id: str) -> list[Any]:
+        found = duplicated(studio, tab.name, job_id)
+        return [found.get(name, gr.skip()) for name in filled]
+
+    restored = button.click(fill, job, list(filled.values()), js=script("duplicatedJob", tab.name), **private())
+    if "mode" in filled:
+        restored.success(fn=None, js=script("openMode"), inputs=filled["mode"], **private())
 
 
-def duplicated(studio: Studio, job_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` of a form with what job `job_id` asked for. Raises: gr.Error if it is not known any more."""
+def duplicated(studio: Studio, tab: str, job_id: str) -> dict[str, Any]:
+    """Values by name, of fields and canvases, with which `tab` asks for what job `job_id` asked for.
+
+    Raises: gr.Error if the job is not known any more, or was not asked for by a form.
+    """
     job = studio.jobs.get(job_id)
     if job is None:
         raise shown(studio, say("notice.no_job", language_now(studio)))
-    request = told(studio, lambda: job.request)
-    if not isinstance(request, GenerationRequest):
+    asked = told(studio, lambda: job.request)
+    if not isinstance(asked, (GenerationRequest, PictureBatch)):
         raise shown(studio, say("notice.no_form", language_now(studio)))
-    return {**values, **values_of(request, values, studio.settings)}
+    request = asked.request if isinstance(asked, PictureBatch) else asked
+    if not request.checkpoint:
+        request = request.with_(checkpoint=_drawn_with(studio, job.brief))
+        asked = asked.with_(request=request) if isinstance(asked, PictureBatch) else request
+    return {**values_of(asked, studio.settings, _kept), **restored_scripts(studio, tab, request)}
 
 
-def values_of(request: GenerationRequest, names: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Value of each of the fields `names` that `request` says something about."""
-    found: dict[str, Any] = {}
-    for name in names:
-        part, _, field = name.rpartition(".")
-        owner = PARTS.get(part, GenerationRequest if not part else None)
-        held = getattr(request, part, None) if part else request
-        if name in PARTS:
-            found[name] = getattr(request, name) is not None
-        elif owner is not None and held is not None and field in params_of(owner):
-            value = getattr(held, field)
-            if value is not None:
-                found[name] = list(value) if isinstance(value, tuple) else value
-    told = {**values_of_details(request.detail), SKIP: request.detail is not None and request.detail.skip_img2img}
-    found |= {name: value for name, value in told.items() if name in names}
-    if "extra" in names:
-        found["extra"] = request.subseed_strength > 0 or request.seed_resize_from_w > 0
-    if paste.OVERRIDES in names:
-        found[paste.OVERRIDES] = list(_overrides(request, settings))
-    return found
+def _drawn_with(studio: Studio, brief: Mapping[str, Any]) -> str | None:
+    """The checkpoint that the settings named when the job ran; None if they name it now, or it is gone."""
+    name = str(brief.get("model") or "")
+    here = str(studio.settings["sd_model_checkpoint"] or "")
+    titles = [title for title in studio.listing("checkpoints") if _name_in(title) == name]
+    return titles[0] if name and titles and _name_in(here) != name else None
 
 
-def _overrides(request: GenerationRequest, settings: Settings) -> list[str]:
-    """`Key: value` of the request's settings, as far as a picture's text can name them."""
-    named = {setting.key: key for key, setting in settings.catalogue.by_infotext().items()}
-    lines = [f"{named[key]}: {value}" for key, value in request.settings.items() if key in named]
-    if request.checkpoint and "sd_model_checkpoint" in named:
-        lines.append(f"{named['sd_model_checkpoint']}: {request.checkpoint}")
-    return lines
+def _name_in(title: str) -> str:
+    """ "folder/name" of "folder/name.safetensors [0123456789]"."""
+    return title.partition(" [")[0].rpartition(".")[0]
+
+
+def _kept(picture: Image.Image) -> dict[str, Any]:
+    """The file of `picture` among the uploads, without loss."""
+    path = save_pil_to_cache(picture, get_upload_folder(), format="png")
+    return {"path": path, "orig_name": "picture.png", "meta": {"_type": "gradio.FileData"}}

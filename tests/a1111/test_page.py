@@ -18,6 +18,7 @@ from modules.a1111.page.script_values import named, runner_of
 from modules.sdapi.server import guarded, make_app
 from modules.studio.flags import parse_flags
 from modules.studio.studio import Studio
+from modules.terms.request import GenerationRequest
 from tests.a1111.conftest import ROOT, forget_facades
 from tests.gui.conftest import Visitor, browser  # noqa: F401 - a fixture
 from tests.gui.serving import served
@@ -126,6 +127,25 @@ def test_values_of_scripts_are_what_the_request_asks_for(olden: Any) -> None:
 
 def _scripts_of(olden: Any) -> list[tuple[str, Any]]:
     return named("txt2img")
+
+
+def test_what_a_request_asks_of_scripts_goes_back_into_their_fields(olden: Any) -> None:
+    page = olden.host.page
+    fields = dict(named("txt2img"))
+    titles = [script.title() for script in runner_of("txt2img").selectable_scripts]
+    shown = {name: component.value for name, component in fields.items()}
+    shown |= {"script": "X/Y/Z plot", "script.x/y/z plot.0": "Steps", "script.x/y/z plot.1": "1-3"}
+
+    def handed(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: fields[name].preprocess(value) for name, value in values.items()}
+
+    asked = page.asked("txt2img", handed(shown))
+    assert "X/Y/Z plot" in titles
+    assert asked["script"][0] == "X/Y/Z plot"
+    request = GenerationRequest(script=asked["script"], scripts=asked["scripts"])
+    again = page.asked("txt2img", handed({**shown, "script": "None", **page.restored("txt2img", request)}))
+    assert again == asked
+    assert page.restored("txt2img", GenerationRequest())["script"] == "None"
 
 
 def test_a_button_of_the_extension_draws_in_its_turn(olden: Any) -> None:

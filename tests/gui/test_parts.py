@@ -19,8 +19,8 @@ from modules.gui.detail_part import describe
 from modules.gui.img2img_request import to_img2img_request
 from modules.gui.part_values import script_args, with_units
 from modules.gui.paste import to_values
-from modules.gui.queue_tab import values_of
 from modules.gui.request import to_request
+from modules.gui.restored import values_of
 from modules.gui.upscale_button import CHOICE, upscale_request
 from modules.settings.store import Settings
 from modules.studio.flags import parse_flags
@@ -95,12 +95,15 @@ def test_drafts_and_presets_of_an_older_page_come_back_as_units(tmp_path: Path) 
     assert draft["detail.units"]["units"][0]["prompt"] == "a face"
 
 
+def no_picture(picture: object) -> dict[str, object]:
+    raise AssertionError(f"{picture} is in no canvas of this form")
+
+
 def test_a_job_with_details_goes_back_into_the_form(tmp_path: Path) -> None:
     asked = to_request({**details({"prompt": "a smile", "steps": 4}), "detail.skip": True})
-    names = dict.fromkeys(("detail", "detail.units", "detail.skip", "steps"))
-    found = values_of(asked, names, Settings())
+    found = values_of(asked, Settings(), no_picture)
     assert to_request({**FORM, **found}).detail == asked.detail
-    assert values_of(to_request(FORM), names, Settings())["detail"] is False
+    assert values_of(to_request(FORM), Settings(), no_picture)["detail"] is False
 
 
 def test_the_panel_is_described_in_words_and_choices() -> None:

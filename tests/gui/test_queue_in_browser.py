@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
-from modules.terms.request import GenerationRequest
-from tests.gui.stand_in import StandIn
+from modules.terms.control import ControlUnit
+from modules.terms.request import GenerationRequest, Mask, Source
+from tests.gui.stand_in import StandIn, gradient
 
 QUEUE = "#tab_queue-button"
 ACTIVE = "#queue_active .queue-row"
@@ -101,3 +103,35 @@ def test_a_long_list_keeps_few_rows(page, studio: StandIn, ask) -> None:
     page.get_by_role("button", name="Clear the list").click()
     page.wait_for_function("document.querySelector('#queue_finished').dataset.count === '0'")
     assert studio.jobs.finished() == (0, ())
+
+
+def test_an_inpainting_job_comes_back_with_its_picture_and_mask(page, studio: StandIn, ask) -> None:
+    picture, mask = gradient(96, 64, 5, 1.0), Image.new("L", (96, 64))
+    mask.paste(255, (10, 20, 30, 40))
+    asked = GenerationRequest(
+        prompt="a lamp",
+        steps=2,
+        width=96,
+        height=64,
+        denoising_strength=0.5,
+        source=Source((picture,), mask=Mask(mask, 9, 9, only_masked=True)),
+        controls=(ControlUnit("canny", "a control", 0.75, picture),),
+        settings={"face_restoration_model": "GFPGAN"},
+    )
+    job = studio.submit(asked, kind="img2img")
+    studio.jobs.wait(job.id, 10)
+    opens(page, 1, FINISHED)
+    page.locator(FINISHED).first.get_by_role("button", name="Put its settings into the form").click()
+    page.wait_for_function("document.querySelector('#img2img_prompt textarea')?.value === 'a lamp'")
+    page.locator("#mode_img2img [role=tab][aria-selected=true]", has_text="Inpaint").first.wait_for()
+    page.wait_for_function("document.querySelector('#img2maskimg canvas')")
+    drawn = len(studio.drawn)
+    page.click("#img2img_generate")
+    page.wait_for_function("!document.body.dataset.job && document.querySelector('#html_info_img2img .said')")
+    again = studio.drawn[drawn]
+    assert again.prompt == "a lamp"
+    assert again.settings == {"face_restoration_model": "GFPGAN"}
+    assert list(again.source.images[0].convert("RGB").getdata()) == list(picture.getdata())
+    assert list(again.source.mask.image.getdata()) == list(mask.getdata())
+    assert (again.source.mask.blur_x, again.source.mask.only_masked) == (9, True)
+    assert [(unit.module, unit.model, unit.weight) for unit in again.controls] == [("canny", "a control", 0.75)]

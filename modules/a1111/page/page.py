@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradio.components import Component
 
     from modules.a1111.calls import Turns
+    from modules.terms.request import GenerationRequest
 
 
 def nothing(params: Mapping[str, Any]) -> None:
@@ -71,6 +72,10 @@ class Page:
     def asked(self, tab: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """The fields `script` and `scripts` of a request, from the values of those components by name."""
         return script_values.asked(tab, values)
+
+    def restored(self, tab: str, request: GenerationRequest) -> dict[str, Any]:
+        """The way back: values of those components by name, for what `request` asks of scripts."""
+        return script_values.restored(tab, request)
 
     def drafted(self, components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]:
         """Those whose values a browser can keep as text, so that a reload loses nothing."""

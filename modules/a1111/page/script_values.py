@@ -10,6 +10,8 @@ from modules.a1111.bound import bound, unique
 if TYPE_CHECKING:
     from gradio.components import Component
 
+    from modules.terms.request import GenerationRequest
+
 CHOICE = "script"
 # What a browser can keep; files and pictures of an earlier visit may be gone.
 KEPT = frozenset({"textbox", "slider", "checkbox", "dropdown", "radio", "number", "checkboxgroup", "colorpicker"})
@@ -62,6 +64,41 @@ def asked(tab: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
     chosen = runner.selectable_scripts[flat[0] - 1] if flat and flat[0] else None
     return {"scripts": always_on, "script": (chosen.title(), own(chosen)) if chosen is not None else None}
+
+
+def restored(tab: str, request: GenerationRequest) -> dict[str, Any]:
+    """The way back of `asked`: values by name for what `request` asks of scripts that are still here.
+
+    Values that components cannot be given, such as pictures, are left out.
+    """
+    runner = runner_of(tab)
+    chosen, arguments = request.script or ("", ())
+    titles = [script.title() for script in runner.selectable_scripts]
+    given = dict(request.scripts)
+    place = titles.index(chosen) if chosen in titles else None
+    values: dict[str, Any] = {CHOICE: 0 if place is None else place + 1}
+    flat = named(tab)
+    asked_of = [(script, given.get(script.title())) for script in runner.alwayson_scripts]
+    if place is not None:
+        asked_of.append((runner.selectable_scripts[place], arguments))
+    keeper = bound().keeper
+    for script, told in asked_of:
+        if told is None or script.args_from is None or len(told) != script.args_to - script.args_from:
+            continue
+        for (name, component), value in zip(flat[script.args_from : script.args_to], told, strict=True):
+            if component.get_block_name() in KEPT:
+                values[name] = _shown(component, keeper.read(value))
+    return {**values, CHOICE: _shown(flat[0][1], values[CHOICE])} if flat else values
+
+
+def _shown(component: Any, value: Any) -> Any:
+    """What `component` holds where scripts are handed `value`: a choice for its number."""
+    if getattr(component, "type", "") != "index":
+        return value
+    choices = [choice[1] for choice in component.choices]
+    if isinstance(value, list):
+        return [choices[one] for one in value if one < len(choices)]
+    return choices[value] if isinstance(value, int) and value < len(choices) else None
 
 
 def drafted(components: Sequence[tuple[str, Component]]) -> list[tuple[str, Component]]:
