@@ -176,7 +176,7 @@ def serving(folder: Path, **flags: Any) -> Iterator[Server]:
 def serving_studio(studio: Any) -> Iterator[Server]:
     """A server over `studio`, which is closed afterwards."""
     app = guarded(make_app(studio), studio.flags)
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
