@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastapi import Response
+from pydantic import BaseModel
+
 from modules.sdapi.images import as_base64
 from modules.sdapi.schemas import GenerationAnswer, GenerationBody
 from modules.studio.job import Job
@@ -29,6 +32,11 @@ def generation_answer(job: Job, body: GenerationBody, version: str) -> Generatio
     images = [as_base64(Path(image["path"])) for image in shown] if body.send_images else []
     info = info_of(record, version, job.started or job.submitted) if shown else {}
     return GenerationAnswer(images=images, parameters=echo(body), info=json.dumps(info, default=lambda value: None))
+
+
+def as_response(answer: BaseModel) -> Response:
+    """`answer` as JSON. For answers with pictures, to be called in a thread: FastAPI writes its own in the loop."""
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def echo(body: GenerationBody) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
 from modules.imaging.metadata import texts_in
+from modules.sdapi.answer import as_response
 from modules.sdapi.failures import raise_unless_done
 from modules.sdapi.images import as_base64, read_image
 from modules.sdapi.needs import Studio
@@ -31,8 +34,10 @@ NOTHING_SAVED = {"save_samples": False}
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter(prefix="/sdapi/v1", tags=["extras"])
 
-    async def run(body: ExtrasBody, images: list[tuple[str, str]], client: str) -> tuple[str, list[str]]:
-        """(html_info, pictures in base64) of a job over `images`, each (name of its file, content)."""
+    async def run(
+        body: ExtrasBody, images: list[tuple[str, str]], client: str, answer: Callable[[str, list[str]], BaseModel]
+    ) -> Response:
+        """`answer`(html_info, pictures in base64) of a job over `images`, each (name of its file, content)."""
         request = await asyncio.to_thread(lambda: request_of(body, pictures_of(images, studio)))
         job = await asyncio.to_thread(
             lambda: studio.submit(request, "extras", client=client, options=dict(NOTHING_SAVED))
@@ -40,19 +45,26 @@ def routes(studio: Studio) -> APIRouter:
         finished = raise_unless_done(await studio.jobs.wait_async(job.id))
         record: dict[str, Any] = dict(finished.result or {"images": [], "said": ""})
         paths = [Path(row["path"]) for row in record["images"]]
-        return as_html(record["said"]), await asyncio.to_thread(lambda: [as_base64(path) for path in paths])
+        said = as_html(record["said"])
+        return await asyncio.to_thread(lambda: as_response(answer(said, [as_base64(path) for path in paths])))
 
-    @router.post("/extra-single-image")
-    async def extra_single_image(body: ExtrasSingleBody, request: Request) -> ExtrasSingleAnswer:
+    @router.post("/extra-single-image", response_model=ExtrasSingleAnswer)
+    async def extra_single_image(body: ExtrasSingleBody, request: Request) -> Response:
         """Enlarge a picture, repair its faces. Answers when that is done."""
-        said, images = await run(body, [("", body.image)], client_of(request))
-        return ExtrasSingleAnswer(html_info=said, image=images[0] if images else "")
 
-    @router.post("/extra-batch-images")
-    async def extra_batch_images(body: ExtrasBatchBody, request: Request) -> ExtrasBatchAnswer:
+        def answer(said: str, images: list[str]) -> ExtrasSingleAnswer:
+            return ExtrasSingleAnswer(html_info=said, image=images[0] if images else "")
+
+        return await run(body, [("", body.image)], client_of(request), answer)
+
+    @router.post("/extra-batch-images", response_model=ExtrasBatchAnswer)
+    async def extra_batch_images(body: ExtrasBatchBody, request: Request) -> Response:
         """The same for several pictures. Answers when all are done, in their order."""
-        said, images = await run(body, [(one.name, one.data) for one in body.imageList], client_of(request))
-        return ExtrasBatchAnswer(html_info=said, images=images)
+
+        def answer(said: str, images: list[str]) -> ExtrasBatchAnswer:
+            return ExtrasBatchAnswer(html_info=said, images=images)
+
+        return await run(body, [(one.name, one.data) for one in body.imageList], client_of(request), answer)
 
     @router.post("/interrogate")
     def interrogate(body: InterrogateBody) -> InterrogateAnswer:

@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from modules.generation.foreign.texts import infotext_of
 from modules.generation.infotext import parse
 from modules.imaging.metadata import read_metadata
-from modules.sdapi.answer import generation_answer
+from modules.sdapi.answer import as_response, generation_answer
 from modules.sdapi.failures import raise_unless_done
 from modules.sdapi.images import bytes_of, open_image
 from modules.sdapi.needs import Studio
@@ -39,7 +39,7 @@ def routes(studio: Studio) -> APIRouter:
 
     async def generate(
         body: T, kind: str, to_request: Callable[[T, Studio], GenerationRequest], client: str
-    ) -> GenerationAnswer:
+    ) -> Response:
         # Threads for what decodes pictures or touches the disk; the wait itself costs none. A client that goes away
         # leaves its job in the queue, and may come back for it by its task id.
         request = await asyncio.to_thread(to_request, body, studio)
@@ -56,15 +56,15 @@ def routes(studio: Studio) -> APIRouter:
         finished = raise_unless_done(await studio.jobs.wait_async(job.id))
         if not body.override_settings_restore_afterwards:
             await asyncio.to_thread(keep_overrides, studio, request.settings)
-        return await asyncio.to_thread(generation_answer, finished, body, studio.version)
+        return await asyncio.to_thread(lambda: as_response(generation_answer(finished, body, studio.version)))
 
-    @router.post("/txt2img")
-    async def txt2img(body: Txt2ImgBody, request: Request) -> GenerationAnswer:
+    @router.post("/txt2img", response_model=GenerationAnswer)
+    async def txt2img(body: Txt2ImgBody, request: Request) -> Response:
         """Draw pictures from a prompt. Answers when they are done."""
         return await generate(body, "txt2img", txt2img_request, client_of(request))
 
-    @router.post("/img2img")
-    async def img2img(body: Img2ImgBody, request: Request) -> GenerationAnswer:
+    @router.post("/img2img", response_model=GenerationAnswer)
+    async def img2img(body: Img2ImgBody, request: Request) -> Response:
         """Draw pictures from pictures, whole or where a mask is white. Answers when they are done."""
         return await generate(body, "img2img", img2img_request, client_of(request))
 

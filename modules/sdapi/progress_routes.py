@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from typing import Any
@@ -18,19 +19,19 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter(tags=["progress"])
 
     def running() -> Job | None:
-        return next((job for job in studio.jobs.active() if job.state == "running"), None)
+        return next(iter(studio.jobs.running()), None)
 
+    # In the loop, without a lock: clients ask several times a second, and must not wait behind those that wait for
+    # pictures. Only a picture costs a thread.
     @router.get("/sdapi/v1/progress")
-    def progress(skip_current_image: bool = False) -> Progress:
+    async def progress(skip_current_image: bool = False) -> Progress:
         """Where the running job stands; zeros while none runs."""
         job = running()
         if job is None:
             return Progress()
         image = None
-        if not skip_current_image and studio.settings["live_previews_enable"]:
-            preview = studio.jobs.preview(job.id)
-            file_format = str(studio.settings["live_previews_image_format"])
-            image = base64.b64encode(encode_preview(preview.image, file_format)).decode() if preview else None
+        if not skip_current_image and studio.settings["live_previews_enable"] and job.preview_number:
+            image = await asyncio.to_thread(preview_of, studio, job)
         return Progress(
             # A1111 adds a hundredth, so that clients can tell a job that has just begun from none.
             progress=min(1.0, 0.01 + job.fraction),
@@ -89,6 +90,15 @@ def routes(studio: Studio) -> APIRouter:
         return {"size": len(tasks), "tasks": tasks}
 
     return router
+
+
+def preview_of(studio: Studio, job: Job) -> str | None:
+    """The picture of a running job as it stands, in base64; None if there is none (any more)."""
+    watch = studio.jobs.watch_of(job.id)
+    preview = watch.preview() if watch else None
+    if preview is None:
+        return None
+    return base64.b64encode(encode_preview(preview.image, str(studio.settings["live_previews_image_format"]))).decode()
 
 
 def state_of(job: Job, stopping: str | None) -> ProgressState:

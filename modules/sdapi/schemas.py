@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Half of a pair, which Python takes from JSON and no answer could carry.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Body(BaseModel):
@@ -33,7 +37,8 @@ def _refuse_unwritable(data: Any) -> None:
             pending += value
         elif isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{value} is not a number that JSON knows")
-        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        # Pictures are megabytes of ASCII, and this runs in the server's loop.
+        elif isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
             raise ValueError("text with half of a surrogate pair is not valid Unicode")
 
 

@@ -217,8 +217,9 @@ def _script(body: GenerationBody, studio: Studio) -> tuple[str, tuple[Any, ...]]
 def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:
     """Arguments of always-on scripts by their own titles. Raises: BadRequest naming what is wrong."""
     scripts: dict[str, tuple[Any, ...]] = {}
+    ours = _for_us(given, studio)
     for name, value in given.items():
-        if name in _for_us(given, studio) and (is_controlnet(name) or is_adetailer(name)):
+        if name in ours and (is_controlnet(name) or is_adetailer(name)):
             continue
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
@@ -239,6 +240,8 @@ def _detail(body: GenerationBody, studio: Studio) -> DetailPass | None:
 
 def _for_us(given: Mapping[str, Any], studio: Studio) -> Mapping[str, Any]:
     """Those of `given` that mean no script of an extension: where one is installed, it gets what bears its name."""
+    if not given:
+        return given
     theirs = {str(row["name"]).lower() for row in studio.details("scripts") if row.get("extension")}
     return {name: value for name, value in given.items() if name.strip().lower() not in theirs}
 

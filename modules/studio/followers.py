@@ -70,6 +70,25 @@ class Follower:
         """Whether there will be no more news."""
         return self._closed and not self._changed
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will be added to what has not been fetched yet."""
+        return self._closed
+
+    async def over(self, active: Callable[[str], bool]) -> None:
+        """Returns once the one job that is followed is not `active` any more, or there will be no more news.
+
+        `active` is asked in the loop at every news, so it must not wait.
+        """
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        while not self._closed:
+            with self._condition:
+                self._changed.clear()
+                self._wake.clear()
+            if self._only is None or not active(self._only):
+                return
+            await self._wake.wait()
+
     def _see(self, job_id: str) -> Job | None:
         job = self._look(job_id)
         if self._only is not None and (job is None or job.is_final):

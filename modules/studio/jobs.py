@@ -162,6 +162,11 @@ class Jobs:
             running = [self._live(job) for job in self._running.values()]
             return running + [replace(job, position=place) for place, job in enumerate(self._queue.order())]
 
+    def running(self) -> list[Job]:
+        """The jobs that run, as they stand now. Never waits, not even while another thread writes a job to disk."""
+        watched = [(job, self._watches.get(job.id)) for job in list(self._running.values())]
+        return [_as_watched(job, watch) for job, watch in watched if watch is not None]
+
     def history(self, limit: int = 100, before: int | None = None) -> list[Job]:
         """Finished jobs, newest first, without their results; `before` a job's `number` for the next page."""
         return list(self._store.history(limit, before))
@@ -214,9 +219,11 @@ class Jobs:
         """As `wait`, for asyncio."""
         follower = await asyncio.to_thread(self.follow, name)
         with follower:
-            async for _ in follower:
-                pass
-        return await asyncio.to_thread(self._known, name)
+            while True:
+                await follower.over(self._is_active)
+                job = await asyncio.to_thread(self._known, name)
+                if job.is_final or follower.closed:
+                    return job
 
     # steering
 
@@ -416,14 +423,12 @@ class Jobs:
         """`job` with what is known about it this moment."""
         watch = self._watches.get(job.id)
         if watch is not None:
-            return replace(
-                job,
-                progress=watch.progress,
-                eta=watch.eta,
-                preview_number=watch.preview_number,
-                stopping=watch.stopping,
-            )
+            return _as_watched(job, watch)
         return replace(job, position=self._queue.position(job))
+
+    def _is_active(self, job_id: str) -> bool:
+        """Whether the job waits or runs. Needs no lock, and may miss one that goes from the one to the other."""
+        return job_id in self._running or self._queue.get(job_id) is not None
 
     def _stop(self, name: str, how: Any) -> None:
         with self._lock:
@@ -445,3 +450,10 @@ class Jobs:
         """The queue has changed: everybody's position may have."""
         with self._lock:
             self._audience.tell_all(job.id for job in (*self._running.values(), *self._queue.order()))
+
+
+def _as_watched(job: Job, watch: JobWatch) -> Job:
+    """A running job with what its watch knows this moment."""
+    return replace(
+        job, progress=watch.progress, eta=watch.eta, preview_number=watch.preview_number, stopping=watch.stopping
+    )

@@ -3,6 +3,9 @@
 Every client sends requests one after the other to a running studio: most of them good, some that must be refused, some
 from clients that hang up and come back for their picture. Told: whether every good one got the picture of its own
 prompt and seed, every bad one a 4xx, how long `progress` takes meanwhile, and the studio's memory before and after.
+
+`progress` is asked by a process of its own, in turn with an address that does nothing (`ping`): what both take is the
+machine's and the server's, what `progress` takes more is its own.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import argparse
 import base64
 import io
 import json
+import multiprocessing
 import random
 import sys
 import threading
@@ -18,7 +22,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import httpx
 from PIL import Image
@@ -36,6 +42,7 @@ BAD = (
 # Of ten requests: so many that are wrong, so many whose client hangs up.
 WRONG, HASTY = 2, 1
 PATIENCE_S = 600
+ASKED = {"progress": "/sdapi/v1/progress?skip_current_image=true", "ping": "/internal/ping"}
 
 
 @dataclass
@@ -44,12 +51,12 @@ class Report:
 
     answered: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    progress_s: list[float] = field(default_factory=list)
+    asked_s: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def percentile(self, share: float) -> float:
-        """Seconds within which that share of the questions for progress was answered."""
-        times = sorted(self.progress_s)
+    def percentile(self, share: float, address: str = "progress") -> float:
+        """Seconds within which that share of the questions to `address` was answered."""
+        times = sorted(self.asked_s[address])
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
 
@@ -58,16 +65,23 @@ def run(url: str, requests: int = 200, clients: int = 20, pause: float = 0.05) -
     report, work = Report(), SimpleQueue[int]()
     for number in range(requests):
         work.put(number)
-    finished = threading.Event()
-    watching = threading.Thread(target=_watch, args=(url, report, finished, pause))
+    # Our own threads decode pictures and would wait for each other: a process of its own keeps better time.
+    apart = multiprocessing.get_context("spawn")
+    finished = apart.Event()
+    told, telling = apart.Pipe(duplex=False)
+    watching = apart.Process(target=_watch, args=(url, telling, finished, pause))
+    watching.start()
+    telling.close()
     threads = [threading.Thread(target=_client, args=(url, work, report)) for _ in range(clients)]
     began = time.monotonic()
-    for thread in (watching, *threads):
+    for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     report.seconds = time.monotonic() - began
     finished.set()
+    report.asked_s, wrong = told.recv()
+    report.wrong += wrong
     watching.join()
     return report
 
@@ -134,14 +148,20 @@ def _hasty(client: httpx.Client, number: int, report: Report) -> None:
     report.answered["came back"] += 1
 
 
-def _watch(url: str, report: Report, finished: threading.Event, pause: float) -> None:
+def _watch(url: str, telling: Connection, finished: Any, pause: float) -> None:
+    """Sends (seconds by address, what was wrong) once `finished`, an event of multiprocessing, is set."""
+    seconds: dict[str, list[float]] = {name: [] for name in ASKED}
+    wrong: list[str] = []
     with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+        client.get(ASKED["ping"])  # connects, and imports what this process will need
         while not finished.wait(pause):
-            began = time.perf_counter()
-            answer = client.get("/sdapi/v1/progress", params={"skip_current_image": True})
-            report.progress_s.append(time.perf_counter() - began)
-            if answer.status_code != 200:
-                report.wrong.append(f"progress: {answer.status_code}")
+            for name, path in ASKED.items():
+                began = time.perf_counter()
+                answer = client.get(path)
+                seconds[name].append(time.perf_counter() - began)
+                if answer.status_code != 200:
+                    wrong.append(f"{name}: {answer.status_code}")
+    telling.send((seconds, wrong))
 
 
 def memory_of(pid: int) -> float:
@@ -165,11 +185,13 @@ def main(say: Callable[[str], object] = lambda line: sys.stdout.write(line + "\n
         report = run(given.url, given.requests, given.clients)
         failed += len(report.wrong)
         memory = f", {memory_of(given.pid):.0f} MB" if given.pid else ""
-        say(
-            f"round {number}: {dict(report.answered)} in {report.seconds:.1f} s{memory}; progress asked "
-            f"{len(report.progress_s)} times: p50 {report.percentile(0.5) * 1000:.1f} ms, "
-            f"p99 {report.percentile(0.99) * 1000:.1f} ms, worst {report.percentile(1) * 1000:.1f} ms"
-        )
+        say(f"round {number}: {dict(report.answered)} in {report.seconds:.1f} s{memory}")
+        for name, times in report.asked_s.items():
+            shares = ", ".join(
+                f"{word} {report.percentile(share, name) * 1000:.1f} ms"
+                for word, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("worst", 1))
+            )
+            say(f"  {name} asked {len(times)} times: {shares}")
         for sentence in report.wrong[:20]:
             say(f"  {sentence}")
     return 1 if failed else 0
