@@ -49,7 +49,9 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/model_list")
     def model_list(update: bool = True) -> dict[str, list[str]]:
-        """The control networks there are."""
+        """The control networks there are; `update` looks into the folders first."""
+        if update:
+            studio.refresh("control_models")
         return {"model_list": [str(row["name"]) for row in studio.details("control_models")]}
 
     @router.get("/module_list")

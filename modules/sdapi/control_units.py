@@ -101,8 +101,7 @@ def control_units(
             given = [one for one in (args.values() if isinstance(args, dict) else args) if isinstance(one, dict)]
             filled = [{**fields_of(pasted.get(number)), **one} for number, one in enumerate(given)]
             units += [read_unit(one, number) for number, one in enumerate(filled)]
-    library = ControlLibrary(studio.flags.control_folders)
-    return tuple(control_unit(unit, library, studio) for unit in units if is_on(unit))
+    return tuple(control_unit(unit, studio.control_files, studio) for unit in units if is_on(unit))
 
 
 def fields_of(unit: ControlUnit | None) -> dict[str, Any]:

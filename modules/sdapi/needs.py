@@ -10,6 +10,7 @@ from PIL.Image import Image
 
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
+from modules.control.library import ControlLibrary
 from modules.generation.resources import Resources
 from modules.prompt.styles import StyleBook
 from modules.settings.store import Settings
@@ -49,6 +50,9 @@ class Studio(Protocol):
 
     @property
     def library(self) -> Library: ...
+
+    @property
+    def control_files(self) -> ControlLibrary: ...
 
     @property
     def hashes(self) -> HashCache: ...
