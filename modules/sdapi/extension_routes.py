@@ -20,6 +20,7 @@ from modules.sdapi.needs import Studio
 from modules.sdapi.permission import need_permission
 from modules.sdapi.schemas import Body
 from modules.studio.extensions.available import HIDDEN, ORDERS, chosen
+from modules.studio.extensions.built_in import done_here
 from modules.studio.extensions.folder import Extension
 from modules.studio.extensions.manager import Candidate, Installed
 from modules.studio.extensions.review import Review
@@ -256,7 +257,7 @@ def row(studio: Studio, one: Extension) -> dict[str, Any]:
             )
         },
         "failures": [dataclasses.asdict(failure) for failure in extensions.failures(one.name)],
-        "problem": one.metadata.problem,
+        "problem": one.metadata.problem or done_here(one.name),
         "install": None if ran is None else dataclasses.asdict(ran),
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from modules.studio.extensions.available import chosen, read_index
+from modules.studio.extensions.built_in import done_here
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.installers import constraints, remedy_for
 from modules.studio.extensions.manager import Manager
@@ -230,6 +231,9 @@ def test_install_py_runs_with_the_studios_versions_held(manager: Manager, tmp_pa
     held = list(constraints(ROOT / "requirements.lock"))
     assert any(line.startswith("torch==") for line in held)
     assert any(line.startswith("gradio==") for line in held)
+    # The same module as ours by another name would take its place.
+    versions = dict(line.split("==") for line in held)
+    assert versions["opencv-contrib-python"] == versions["opencv-python-headless"]
     assert done.changed == {}
 
 
@@ -353,6 +357,16 @@ def test_an_extension_that_broke_the_last_start_sits_out(tmp_path: Path) -> None
     assert after.starts.culprit == "bad"
     assert {one.name for one in after.active()} == {"good"}
     assert {one.name for one in Extensions(flags, SettingsFile(flags)).active()} == {"Bad", "good"}
+
+
+def test_what_the_studio_does_itself_stays_off_and_says_what_to_use(tmp_path: Path) -> None:
+    flags = parse_flags(["--data-dir", str(tmp_path)])
+    (tmp_path / "extensions" / "SD-WebUI-ControlNet").mkdir(parents=True)
+    (tmp_path / "extensions" / "another").mkdir()
+    extensions = Extensions(flags, SettingsFile(flags))
+    assert {one.name for one in extensions.active()} == {"another"}
+    assert "ControlNet is built in" in done_here("SD-WebUI-ControlNet")
+    assert done_here("another") == ""
 
 
 def test_links_are_not_followed(manager: Manager, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modules.studio.extensions.built_in import done_here
 from modules.studio.extensions.metadata import Metadata
 from modules.studio.extensions.watch import NOTE, StartWatch
 
@@ -100,7 +101,12 @@ class Extensions:
             return []
         if self._settings.current["disable_all_extensions"] != "none":
             return []
-        return [one for one in self.all() if one.enabled and one.canonical_name != self.starts.culprit]
+        culprit = self.starts.culprit
+        chosen = [one for one in self.all() if one.enabled and one.canonical_name != culprit]
+        for one in chosen:
+            if done_here(one.name):
+                log.info("%s: %s", one.name, done_here(one.name))
+        return [one for one in chosen if not done_here(one.name)]
 
     def name_of(self, filename: str) -> str:
         """The canonical name of the extension that a file belongs to; "base" for the studio's own."""

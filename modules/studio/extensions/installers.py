@@ -16,6 +16,7 @@ from modules.terms.atomic import replacing
 
 LIMIT_S = 900
 LAST_LINES = 15
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 # What the message says -> what to do about it.
 REMEDIES = (
     (r"ResolutionImpossible|conflicting dependencies|incompatible with", "It wants other versions of packages that the "
@@ -52,6 +53,9 @@ def constraints(lock: Path) -> Iterator[str]:
             yield f"{name}=={version(name)}"
         except PackageNotFoundError:
             continue
+        if name in OPENCV:
+            # All of them are one module, cv2: whichever comes last is the one that is imported.
+            yield from (f"{other}=={version(name)}" for other in OPENCV if other != name)
 
 
 def changed_packages(before: dict[str, str]) -> dict[str, tuple[str, str]]:
