@@ -162,6 +162,13 @@ def test_what_a_button_raises_is_shown_as_text(olden: Any) -> None:
     assert _ended(olden, olden.studio.jobs.get("task(bad)").id).state == "failed"
 
 
+def test_what_it_raises_fills_the_last_of_its_outputs_and_leaves_the_others(olden: Any) -> None:
+    *others, html = event(olden, "olden_fail").fn("task(many)", "x")
+    assert len(others) == 2 and all(one["__type__"] == "update" and "value" not in one for one in others)
+    assert "ValueError: no &lt;good&gt;" in html
+    assert _ended(olden, olden.studio.jobs.get("task(many)").id).state == "failed"
+
+
 def _ended(olden: Any, job_id: str) -> Any:
     while not olden.studio.jobs.get(job_id).is_final:
         time.sleep(0.02)
@@ -219,9 +226,10 @@ def test_the_extension_works_in_the_browser(olden: Any, browser: Any) -> None:  
         visitor.context.set_default_timeout(60_000)
         page = visitor.open()
         page.wait_for_function("typeof uiIsLoaded !== 'undefined' && uiIsLoaded")
-        page.wait_for_function("oldenLoaded.length >= 6")
+        page.wait_for_function("oldenLoaded.length >= 9")
         seen = page.evaluate("oldenLoaded")
         assert {"dom", "txt2img_prompt", "img2img_prompt", "olden_said", "script_txt2img_olden_word"} <= set(seen)
+        assert {"emptied", "inner tab", "left closed"} <= set(seen)
         assert "year 2023" in seen
         page.wait_for_function("document.querySelector('#txt2img_prompt textarea').value === 'typed by a script'")
         page.click("#tab_olden-button")

@@ -85,6 +85,7 @@ def fail(id_task, prompt):
 
 DRAW = call_queue.wrap_gradio_gpu_call(draw, extra_outputs=[None])
 FAIL = call_queue.wrap_gradio_gpu_call(fail, extra_outputs=[None])
+FAIL_MANY = call_queue.wrap_gradio_gpu_call(fail)
 
 
 def on_ui_tabs():
@@ -108,6 +109,14 @@ def on_ui_tabs():
         run = gr.Button("run", elem_id="olden_run", label="dropped")
         js = gr.Button("js", elem_id="olden_js")
         draws = gr.Button("draw", elem_id="olden_draw")
+        fails = gr.Button("fail", elem_id="olden_fail")
+        with gr.Tabs():
+            with gr.TabItem("olden first"):
+                gr.HTML("first", elem_id="olden_first")
+            with gr.TabItem("olden inside"):
+                gr.HTML("inside", elem_id="olden_inside")
+            with gr.TabItem("olden heard") as heard:
+                gr.HTML("heard", elem_id="olden_heard")
         buttons = create_buttons(["txt2img", "img2img", "extras"])
         infotext_utils.bind_buttons(buttons, gallery, said)
         assert ui.txt2img_paste_fields is not None
@@ -123,6 +132,8 @@ def on_ui_tabs():
         )
         js.click(fn=None, _js="() => oldenSays()", inputs=None, outputs=[said])
         draws.click(DRAW, _js="(id, p) => [randomId(), 'a red circle']", inputs=[said, said], outputs=[gallery, html])
+        fails.click(FAIL_MANY, inputs=[said, said], outputs=[gallery, said, html])
+        heard.select(lambda: "opened", inputs=[], outputs=[said])
         sketch.change(lambda value: "painted" if value else "", inputs=[sketch], outputs=[said])
         picture.change(lambda value: "seen" if value else "", inputs=[picture], outputs=[said])
     return [(tab, "Olden", "olden")]
