@@ -14,7 +14,7 @@ from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
 from modules.gui.cards_part import with_cards
 from modules.gui.detail_part import detail_part
-from modules.gui.extensions_part import building_tab, scripts_part, section, with_scripts
+from modules.gui.extensions_part import building_tab, left_to, scripts_part, section, with_scripts
 from modules.gui.form import Tab
 from modules.gui.i18n import label, param_key
 from modules.gui.img2img_request import (
@@ -167,7 +167,8 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     section(studio, TAB, "sampler")
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         form.refiner_part(TAB, fields, listing)
-        detail_part(TAB, fields)
+        if not left_to(studio, "adetailer"):
+            detail_part(TAB, fields)
         for part in SCRIPTS:
             script_part(fields, listing, part)
         section(studio, TAB, "accordions")

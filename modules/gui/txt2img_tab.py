@@ -11,7 +11,7 @@ import gradio as gr
 from modules.gui import control_panel, form, paste
 from modules.gui.cards_part import with_cards
 from modules.gui.detail_part import detail_part
-from modules.gui.extensions_part import building_tab, scripts_part, section, with_scripts
+from modules.gui.extensions_part import building_tab, left_to, scripts_part, section, with_scripts
 from modules.gui.form import Tab
 from modules.gui.i18n import label
 from modules.gui.listing import listing_of
@@ -67,7 +67,8 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         _hires(fields, listing)
         form.refiner_part(TAB, fields, listing)
-        detail_part(TAB, fields)
+        if not left_to(studio, "adetailer"):
+            detail_part(TAB, fields)
         section(studio, TAB, "accordions")
     section(studio, TAB, "checkboxes")
     with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions"]):
