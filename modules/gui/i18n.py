@@ -22,7 +22,7 @@ from gradio.i18n import I18nData
 
 from modules.generation.always_on import Outpainting, SoftInpainting
 from modules.settings.setting import Section, Setting
-from modules.terms.declare import Choice, Param, params_of
+from modules.terms.declare import Choice, Param, Text, params_of
 from modules.terms.detail import DetailUnit
 from modules.terms.extras import (
     AutoCrop,
@@ -73,6 +73,8 @@ def _of_params() -> Iterator[tuple[str, str]]:
             yield param_key(owner, name), param.label
             if param.help:
                 yield f"{param_key(owner, name)}.help", param.help
+            if isinstance(param.control, Text) and param.control.placeholder:
+                yield f"{param_key(owner, name)}.placeholder", param.control.placeholder
             yield from choice_texts(param)
 
 
@@ -141,6 +143,12 @@ def for_components(quick: Iterable[Setting] = ()) -> gr.I18n:
 
 def _of_settings(settings: Iterable[Setting]) -> dict[str, str]:
     return {f"setting.{setting.key}": setting.label for setting in settings}
+
+
+def other_words(language: str) -> Mapping[str, Mapping[str, str]]:
+    """What others on the page say -> how it is said in `language`: "gradio", and "scripts", the built-in ones."""
+    path = _FOLDER / f"others.{language}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def for_scripts(language: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from gradio.components import Component
 from modules.gui import i18n
 from modules.gui.form import Tab
 from modules.gui.given import given
-from modules.gui.i18n import label
+from modules.gui.i18n import label, param_key
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.results import bind_draft
@@ -67,8 +67,8 @@ def _recipe(studio: Studio, fields: Fields, listing: Listing) -> None:
     def field(name: str, elem_id: str = "", **options: Any) -> Component:
         elem_id = f"{TAB}_{elem_id or name}"
         control = params_of(MergeRequest)[name].control
-        if isinstance(control, Text):
-            options["placeholder"] = control.placeholder
+        if isinstance(control, Text) and control.placeholder:
+            options["placeholder"] = label(f"{param_key(MergeRequest, name)}.placeholder")
         return param_field(fields, MergeRequest, name, listing, part="merge", elem_id=elem_id, **options)
 
     about = gr.Markdown(label(ABOUT[WEIGHTED_SUM]), elem_id=f"{TAB}_interp_description")

@@ -41,6 +41,7 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
             infotext = gr.Textbox(
                 lines=10,
                 max_lines=30,
+                label=label("page.png_info.text"),
                 show_label=False,
                 interactive=False,
                 elem_id="pnginfo_infotext",

@@ -157,6 +157,10 @@ def add_routes(app: FastAPI, studio: Studio, stamp: str) -> None:
             "models": bool(named) or about_missing(sentence),
         }
 
+    @app.get(f"{PREFIX}/other_words", include_in_schema=False)
+    def other_words(request: Request) -> dict[str, Any]:
+        return dict(i18n.other_words(language_of(request)))
+
     @app.get(f"{PREFIX}/settings", include_in_schema=False)
     def settings(request: Request) -> dict[str, Any]:
         return settings_tab.describe(studio, listing_of(studio), language_of(request))

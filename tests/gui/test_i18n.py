@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from string import Formatter
@@ -110,3 +111,28 @@ def test_a_setting_of_an_extension_speaks_its_own_language() -> None:
     from modules.settings.setting import setting
 
     assert i18n.setting_text(setting("my_ext", "My label", 1, "My help"), "zh-CN") == ("My label", "My help")
+
+
+def words_of_scripts() -> set[str]:
+    """The labels, hints and paragraphs that the built-in scripts write into their forms."""
+    found = set()
+    for path in (GUI.parents[1] / "scripts").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+                continue
+            said = [word.value for word in call.keywords if word.arg in ("label", "info")]
+            if call.func.attr == "HTML":
+                said += call.args[:1]
+            found |= {word.value for word in said if isinstance(word, ast.Constant)}
+    return {re.sub(r"</?p>|\\", "", word) for word in found}
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_the_built_in_scripts_are_translated_and_nothing_else(language: str) -> None:
+    told = i18n.other_words(language)["scripts"]
+    assert sorted(words_of_scripts() - set(told)) == []
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (GUI.parents[1] / "scripts").glob("*.py"))
+    # "Script" is the list of them.
+    plain = code.replace("\\", "") + "Script"
+    made = re.compile(r"[XYZ] (type|values)|Vary seeds for [XYZ]|Swap [XYZ]/[XYZ] axes")
+    assert [word for word in told if word.replace('"', "") not in plain.replace('"', "") and not made.match(word)] == []

@@ -148,7 +148,7 @@ export class Downloads {
         if (!answer.ok) return;
         const lines = (await answer.json()).map((helper) => {
             const start = () => this.start({ link: helper.link, kind: helper.kind });
-            return element("li", {}, button(helper.name, start, (text) => this.tell(text)), ` ${helper.kind}`);
+            return element("li", {}, button(helper.name, start, (text) => this.tell(text)), ` ${t(`helper_kind.${helper.kind.replace(" ", "_")}`)}`);
         });
         this.helpers.replaceChildren(...lines);
     }

@@ -123,6 +123,7 @@ whenBuilt("txt2img", () => {
     watchPaste();
     fields.watchFields();
     if (window.atelierBoot.localized) import("./localize.js").then(({ localize }) => localize());
+    if (window.atelierBoot.language !== "en") import("./localize.js").then(({ localizeOthers }) => localizeOthers());
     prompt.watchPrompts();
 });
 whenBuilt("img2img", img2img.restoreTabs);
