@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,10 @@ from tests.gui.stand_in import StandIn
 
 pytestmark = pytest.mark.browser
 
-TABS = ("txt2img", "img2img", "extras", "pnginfo", "modelmerger", "models", "settings")
+TABS = (
+    *("txt2img", "img2img", "extras", "pnginfo", "modelmerger"),
+    *("library", "models", "queue", "extensions", "settings"),
+)
 SERIOUS = ("serious", "critical")
 
 
@@ -81,8 +86,13 @@ def test_a_picture_needs_no_mouse(page, studio: StandIn) -> None:
     page.keyboard.type("downl")
     page.get_by_role("option", name="downloaded.safetensors").wait_for()
     page.keyboard.press("ArrowDown")
+    page.locator("#setting_sd_model_checkpoint [role=option].active").wait_for()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#setting_sd_model_checkpoint input').value.startsWith('downl')")
+    # The whole name: what was typed alone would do for its beginning.
+    page.wait_for_function(
+        "document.querySelector('#setting_sd_model_checkpoint input').value === 'downloaded.safetensors'"
+    )
+    becomes(lambda: studio.settings["sd_model_checkpoint"], "downloaded.safetensors")
     reach(page, "txt2img_prompt")
     page.keyboard.insert_text("a boat\nNegative prompt: fog\nSteps: 7, Sampler: Euler a, CFG scale: 5.5, Seed: 4242")
     reach(page, "paste")
@@ -94,10 +104,17 @@ def test_a_picture_needs_no_mouse(page, studio: StandIn) -> None:
     assert [(one.prompt, one.negative_prompt, one.steps, one.seed) for one in studio.drawn] == [
         ("a boat", "fog", 7, 4242)
     ]
-    assert studio.settings["sd_model_checkpoint"] == "downloaded.safetensors"
     reach(page, "save_txt2img")
     page.keyboard.press("Space")
     page.locator(".toast", has_text="1 saved in").wait_for()
+
+
+def becomes(asked: Callable[[], object], wanted: object, seconds: float = 20) -> None:
+    """Waits until the server has heard: what was chosen goes there in an event of its own."""
+    deadline = time.monotonic() + seconds
+    while asked() != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert asked() == wanted
 
 
 def reach(page, elem_id: str, back: bool = False, most: int = 120) -> None:
