@@ -38,6 +38,7 @@ class Results:
     folder: gr.Button
     save: gr.Button
     save_zip: gr.Button
+    delete: gr.Button
     downloads: gr.File
     send: Mapping[str, gr.Button]
     upscale: gr.Button | None = None
@@ -78,13 +79,14 @@ def results_column(tab: str) -> Results:
             target: tool_button(words, elem_id=f"{tab}_send_to_{target}", icon=icon)
             for target, (words, icon) in TARGETS.items()
         }
+        delete = tool_button("page.delete", elem_id=f"{tab}_delete", icon="bin")
         upscale = tool_button("page.upscale", elem_id=f"{tab}_upscale", icon="sparkle") if tab == "txt2img" else None
     downloads = gr.File(
         visible=False, show_label=False, interactive=False, file_count="multiple", elem_id=f"download_files_{tab}"
     )
     frame(f'<div class="infotext" id="html_info_{tab}"></div>')
     frame(f'<div class="runlog" id="html_log_{tab}"></div>')
-    return Results(gallery, folder, save, save_zip, downloads, send, upscale)
+    return Results(gallery, folder, save, save_zip, delete, downloads, send, upscale)
 
 
 def bind_generation(
@@ -155,6 +157,7 @@ def bind_jobs(
         runs.result, job, [results.gallery, outcome], js=script("fetchedJob", name), **private(trigger_mode="multiple")
     ).success(fn=None, js=script("showResult", name), inputs=outcome, **private())
     _bind_saving(studio, name, results)
+    results.delete.click(fn=None, js=script("deleteChosen", name), **private())
     bind_open_folder(studio, name, results.folder)
 
 

@@ -117,18 +117,19 @@ class Runs:
         job = self._studio.jobs.get(job_id) if job_id else None
         if job is None or job.result is None:
             raise shown(self._studio, i18n.say("notice.no_result", language_now(self._studio)))
-        images = self._chosen(job.result.get("images", []))
+        numbered = [{**image, "number": number} for number, image in enumerate(job.result.get("images", []))]
+        images = self._chosen(numbered)
         there = [image for image in images if Path(image["path"]).is_file()]
         notes = list(job.result.get("notes", []))
-        if len(there) < len(images):
-            notes.append(i18n.say("notice.files_gone", language_now(self._studio), count=len(images) - len(there)))
+        language, gone = language_now(self._studio), len(images) - len(there)
         told_to_script = {
             "id": job.id,
             "images": [
-                {key: image.get(key) for key in ("infotext", "seed", "subseed", "kind", "width", "height")}
+                {key: image.get(key) for key in ("infotext", "seed", "subseed", "kind", "width", "height", "number")}
                 for image in there
             ],
-            "notes": [in_language(str(note), language_now(self._studio)) for note in notes],
+            "notes": [in_language(str(note), language) for note in notes],
+            "gone": i18n.say("notice.files_gone", language, count=gone) if gone else "",
             "interrupted": bool(job.result.get("interrupted")),
             "seconds": job.result.get("seconds") or job.elapsed,
         }

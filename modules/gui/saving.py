@@ -48,8 +48,7 @@ def save_from_gallery(studio: Studio, choice: str, *, as_zip: bool) -> tuple[lis
     language = language_now(studio)
     settings = studio.settings
     record, shown, index = in_gallery(studio, choice)
-    images = chosen_of(shown, index, settings)
-    there = [image for image in images if Path(image["path"]).is_file()]
+    there = chosen_of(shown, index, settings)
     if not there:
         raise BadRequest(i18n.say("notice.nothing_to_save", language))
     paths = [_saved(studio, record, image, number, settings) for number, image in enumerate(there)]
@@ -65,7 +64,9 @@ def in_gallery(studio: Studio, choice: str) -> tuple[Mapping[str, Any], list[Map
     job = studio.jobs.get(str(picked.get("id") or "")) if picked.get("id") else None
     record = job.result if job is not None and job.result else {}
     images = record.get("images", ())
-    shown = [image for image in images if image.get("kind") != "grid" or studio.settings["return_grid"]]
+    wanted = [image for image in images if image.get("kind") != "grid" or studio.settings["return_grid"]]
+    # Deleted ones are not in the gallery: the index counts without them.
+    shown = [image for image in wanted if Path(image["path"]).is_file()]
     return record, shown, int(picked.get("index", 0))
 
 

@@ -6,11 +6,12 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
 
 from modules.sdapi.needs import Studio
+from modules.sdapi.permission import need_permission
 from modules.studio.job import Job
 from modules.studio.job_rates import Rates, waits_of
 from modules.terms.errors import BadRequest, NotFound
@@ -65,6 +66,14 @@ def routes(studio: Studio) -> APIRouter:
     def thumbnail(job_id: str, index: int) -> Response:
         """The same, small."""
         return Response(small(_file(studio, job_id, index)), media_type="image/webp", headers=FOREVER)
+
+    @router.post("/{job_id}/delete")
+    def delete(
+        request: Request, job_id: str, numbers: Annotated[list[int], Body(embed=True, max_length=1000)]
+    ) -> dict[str, list[str]]:
+        """Move pictures of a finished job into the library's trash; the names bring them back."""
+        need_permission(request, studio.flags)
+        return {"names": studio.gallery.throw([_file(studio, job_id, number) for number in numbers])}
 
     @router.post("/pause")
     def pause() -> dict[str, bool]:

@@ -45,7 +45,8 @@ def test_pictures_that_were_deleted_are_counted(studio: StandIn, finished: str) 
     _, told = Runs(studio, "txt2img", to_request).result(finished)
     outcome = json.loads(told)
     assert len(outcome["images"]) == 1
-    assert outcome["notes"] == ["1 of its pictures are no longer where they were saved."]
+    assert outcome["gone"] == "1 of its pictures are no longer where they were saved."
+    assert [image["number"] for image in outcome["images"]] == [1]
 
 
 def test_a_gallery_that_is_not_wanted_stays_empty(studio: StandIn, finished: str) -> None:

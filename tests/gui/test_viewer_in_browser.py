@@ -136,3 +136,55 @@ def test_without_it_gradio_keeps_the_click(page, studio: StandIn) -> None:
     page.wait_for_timeout(300)
     assert page.locator(VIEWER).count() == 0 or page.locator(VIEWER).is_hidden()
     studio.set_options({"js_modal_lightbox": True})
+
+
+def files(studio: StandIn) -> int:
+    return sum(one.suffix == ".png" for one in studio.outputs.root.iterdir())
+
+
+def small(page, count: int) -> None:
+    page.wait_for_function(
+        "count => document.querySelectorAll('#txt2img_gallery .thumbnail-small').length === count", arg=count
+    )
+
+
+def test_a_picture_is_deleted_from_the_viewer_and_taken_back(three, studio: StandIn) -> None:
+    before = files(studio)
+    three.keyboard.press("ArrowRight")
+    second = source(three)
+    three.keyboard.press("Delete")
+    three.wait_for_function("document.querySelector('#lightboxModal .viewer-count').textContent === '2 / 2'")
+    assert source(three) != second
+    assert files(studio) == before - 1
+    small(three, 2)
+    three.wait_for_function("document.querySelectorAll('#txt2img_gallery .thumbnail-small')[1].matches('.selected')")
+    three.keyboard.press("Escape")
+    three.get_by_role("button", name="Take back").click()
+    small(three, 3)
+    assert files(studio) == before
+
+
+def test_the_chosen_picture_is_deleted_and_the_rest_can_be_saved(three, studio: StandIn) -> None:
+    three.keyboard.press("Escape")
+    three.click("#txt2img_gallery .thumbnail-small >> nth=0")
+    three.click("#txt2img_delete")
+    small(three, 2)
+    assert [row["path"] for row in studio.gallery.trash.listed()]
+    seeds = sorted(int(one.stem.rpartition("-")[2]) for one in studio.outputs.root.glob("*.png"))[-2:]
+    three.click("#txt2img_gallery .thumbnail-small >> nth=1")
+    said = infotext(three)
+    three.wait_for_function(
+        "seed => document.querySelector('#html_info_txt2img').textContent.includes(seed)", arg=f"Seed: {seeds[1]}"
+    )
+    three.click("#save_txt2img")
+    three.wait_for_selector("#download_files_txt2img a")
+    saved = next((studio.outputs.root.parent / "log" / "images").glob(f"*{seeds[1]}*"))
+    assert f"Seed: {seeds[1]}" in said.inner_text()
+    assert saved.is_file()
+
+
+def test_only_what_a_job_drew_is_deleted_over_its_route(address: str, studio: StandIn, three) -> None:
+    job = studio.jobs.finished(0, 1)[1][0]
+    answer = three.request.post(f"{address}/internal/queue/{job.id}/delete", data={"numbers": [99]})
+    assert answer.status == 404
+    assert three.request.post(f"{address}/internal/queue/nobody/delete", data={"numbers": [0]}).status == 404

@@ -31,7 +31,9 @@ async function open(tab) {
     const gallery = document.getElementById(`${tab}_gallery`);
     const thumbnails = () => [...gallery.querySelectorAll(".thumbnail-item.thumbnail-small")];
     const choose = (index) => index !== results.selectedIndex(tab) && thumbnails()[index]?.click();
-    await viewer.openViewer(results.pictures(tab), results.selectedIndex(tab), { tab, choose }, tab === "img2img" ? input() : null);
+    const pictures = results.pictures(tab).map((one, index) => ({ ...one, drawn: results.drawn(tab, index) }));
+    const changed = (index) => results.fetchResult(tab, results.chosen(tab).id, true, index);
+    await viewer.openViewer(pictures, results.selectedIndex(tab), { tab, choose, changed }, tab === "img2img" ? input() : null);
 }
 
 /** The picture that img2img begins with; null if there is none. */

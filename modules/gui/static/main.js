@@ -42,6 +42,7 @@ const handlers = {
     openLibrary: async () => (await import("./library.js")).openLibrary(),
     libraryText: async (...values) => (await import("./library.js")).libraryText(...values),
     openSettings: async () => (await import("./settings.js")).openSettings(),
+    deleteChosen: async (tab) => (await import("./discard.js")).discardChosen(tab),
     openQueue: async () => (await import("./queue.js")).openQueue(),
     duplicatedJob: async () => (await import("./queue.js")).duplicatedJob(),
     openMode: (mode) => void img2img.openMode(mode),

@@ -145,7 +145,7 @@ class Queue {
         const { images } = await ask(`/${job.id}`);
         const { openViewer } = await import("./viewer.js");
         openViewer(
-            images.map((image, index) => ({ ...image, url: address(`internal/queue/${job.id}/pictures/${index}`).href, small: address(`internal/queue/${job.id}/thumbnails/${index}`).href })),
+            images.map((image, index) => ({ ...image, drawn: { job: job.id, number: index }, url: address(`internal/queue/${job.id}/pictures/${index}`).href, small: address(`internal/queue/${job.id}/thumbnails/${index}`).href })),
             0,
         );
     }

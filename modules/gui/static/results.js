@@ -6,11 +6,13 @@ import { tell } from "./told.js";
 const shown = {};
 const asked = {};
 const quiet = {};
+const places = {};
 
-/** Asks the server for the pictures of job `id`. `silently`: no notes, as after a reload. */
-export function fetchResult(tab, id, silently = false) {
+/** Asks the server for the pictures of job `id`. `silently`: no notes, as after a reload. The one at `index` is chosen. */
+export function fetchResult(tab, id, silently = false, index = 0) {
     asked[tab] = id;
     quiet[id] = silently;
+    places[tab] = index;
     document.getElementById(`${tab}_fetch`).click();
 }
 
@@ -33,11 +35,21 @@ export function show(tab, outcome) {
     shown[tab] = result;
     document.getElementById(`${tab}_results`).dataset.filled = result.images.length ? "yes" : "";
     showText(tab);
+    choose(tab, Math.min(places[tab] ?? 0, result.images.length - 1));
     const log = document.getElementById(`html_log_${tab}`);
     const took = result.seconds ? t("took", { time: result.seconds < 60 ? `${result.seconds.toFixed(1)} s` : clock(result.seconds) }) : "";
     log?.replaceChildren(...[result.interrupted ? t("was_interrupted") : "", took].filter(Boolean).map((text) => element("span", {}, text)));
-    if (log) log.append(...result.notes.map((note) => element("p", { className: "note" }, note)));
-    if (!quiet[result.id]) for (const note of result.notes) tell(note, "warning", 12);
+    const notes = quiet[result.id] || !result.gone ? result.notes : [...result.notes, result.gone];
+    if (log) log.append(...notes.map((note) => element("p", { className: "note" }, note)));
+    if (!quiet[result.id]) for (const note of notes) tell(note, "warning", 12);
+}
+
+/** Chooses the picture at `index` once the gallery shows what it was given; the first one is chosen by itself. */
+function choose(tab, index, tries = 50) {
+    if (index < 1) return;
+    const small = document.querySelectorAll(`#${tab}_gallery .thumbnail-item.thumbnail-small`);
+    if (small.length === shown[tab].images.length) small[index].click();
+    else if (tries) setTimeout(choose, 20, tab, index, tries - 1);
 }
 
 /** Index of the chosen picture: the one shown large, else the first. */
@@ -49,6 +61,12 @@ export function selectedIndex(tab) {
 
 /** What the server needs to know which picture is meant. */
 export const chosen = (tab) => ({ id: shown[tab]?.id ?? "", index: selectedIndex(tab) });
+
+/** {job, number} of the picture at `index` of the gallery of `tab`, the chosen one; null if there is none. */
+export function drawn(tab, index = selectedIndex(tab)) {
+    const image = shown[tab]?.images[index];
+    return image ? { job: shown[tab].id, number: image.number } : null;
+}
 
 export const infotextOfSelected = (tab) => shown[tab]?.images[selectedIndex(tab)]?.infotext ?? "";
 

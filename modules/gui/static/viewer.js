@@ -10,9 +10,11 @@ import { Stage } from "./viewer_stage.js";
 const TARGETS = { img2img: "picture", inpaint: "brush", extras: "expand" };
 let viewer = null;
 
-/** Shows `pictures` ({url, small?, infotext?, kind?, name?}), first the one at `index`.
+/** Shows `pictures` ({url, small?, infotext?, kind?, name?, drawn?}), first the one at `index`. `drawn`, {job, number},
+ * is how one is deleted.
  *
- * source: {tab, choose(index)} of the gallery they are from, whose buttons then save and send; without it, `s` downloads.
+ * source: {tab, choose(index), changed(index)} of the gallery they are from, whose buttons then save and send; without it,
+ * `s` downloads.
  * before: the picture that img2img began with, for comparing. */
 export async function openViewer(pictures, index, source = null, before = null) {
     await sheet("viewer.css");
@@ -52,6 +54,7 @@ class Viewer {
             modal_info: this.tool("info", "viewer_info", () => this.info()),
             modal_toggle_live_preview: this.tool("live", "viewer_live", () => this.toggleLive()),
             modal_save: this.tool("save", "viewer_save", () => this.save()),
+            modal_delete: this.tool("bin", "viewer_delete", () => this.discard()),
         };
         this.send = Object.entries(TARGETS).map(([target, name]) => this.tool(name, `viewer_to_${target}`, () => this.sendTo(target)));
         this.shut = this.tool("close", "close", () => this.close());
@@ -85,11 +88,16 @@ class Viewer {
         this.buttons.modal_toggle_live_preview.hidden = !source;
         this.press("modal_toggle_live_preview", this.liveOn);
         this.frame.classList.toggle("modalImageFullscreen", Boolean(window.atelierBoot.options.js_modal_lightbox_initially_zoomed));
-        this.strip.replaceChildren(...pictures.map((one, place) => this.thumbnail(one, place)));
-        this.strip.hidden = pictures.length < 2;
         this.compare.end();
+        this.list();
         this.show(index);
         this.root.focus();
+    }
+
+    /** The small pictures below. */
+    list() {
+        this.strip.replaceChildren(...this.pictures.map((one, place) => this.thumbnail(one, place)));
+        this.strip.hidden = this.pictures.length < 2;
     }
 
     thumbnail(picture, place) {
@@ -128,6 +136,7 @@ class Viewer {
         this.tiles.style.backgroundImage = `url(${JSON.stringify(url)})`;
         this.said.textContent = infotext || t("viewer_no_text");
         this.copy.hidden = !infotext;
+        this.buttons.modal_delete.hidden = !this.shown.drawn;
         this.count.textContent = this.pictures.length > 1 ? `${this.index + 1} / ${this.pictures.length}` : "";
         this.previous.hidden = this.next.hidden = this.pictures.length < 2;
         this.stage.reset();
@@ -185,6 +194,20 @@ class Viewer {
         element("a", { href: this.shown.url, download: /\.\w+$/.test(name) ? name : `${name}.png` }).click();
     }
 
+    /** Into the trash with it; the next one is shown. */
+    async discard() {
+        const { shown, source } = this;
+        if (!shown.drawn) return;
+        const { discard } = await import("./discard.js");
+        const at = this.pictures.indexOf(shown);
+        if (!(await discard(shown.drawn, () => source?.changed?.(at)))) return;
+        this.pictures.splice(at, 1);
+        this.compare.end();
+        if (!this.pictures.length) return this.close();
+        this.list();
+        this.show(Math.min(at, this.pictures.length - 1));
+    }
+
     sendTo(target) {
         this.close();
         document.getElementById(`${this.source.tab}_send_to_${target}`)?.click();
@@ -206,6 +229,7 @@ class Viewer {
             i: () => this.info(),
             c: () => this.compare.toggle(),
             t: () => this.tile(),
+            Delete: () => this.discard(),
             z: () => this.fill(),
             "+": () => this.stage.zoom(this.stage.scale * 1.4),
             "-": () => this.stage.zoom(this.stage.scale / 1.4),

@@ -12,7 +12,7 @@ from modules.studio.gallery.picture import read_picture
 from modules.studio.gallery.scan import bring_up_to_date
 from modules.studio.gallery.thumbnails import Thumbnails
 from modules.studio.gallery.trash import FOLDER, Trash
-from modules.terms.errors import NotFound
+from modules.terms.errors import NotFound, Refused
 
 log = logging.getLogger("atelier.library")
 
@@ -80,9 +80,14 @@ class Gallery:
 
     def delete(self, ids: Iterable[int]) -> list[str]:
         """Moves pictures into the trash. Returns: their names there. Raises: NotFound, WebuiError."""
+        return self.throw(self.file(id) for id in ids)
+
+    def throw(self, paths: Iterable[Path]) -> list[str]:
+        """As `delete`, for files that need not be indexed. Raises also: Refused for one in no folder of ours."""
         names = []
-        for id in ids:
-            path = self.file(id)
+        for path in paths:
+            if not self._is_ours(path):
+                raise Refused(f"{path.name} lies in no folder of pictures, so it is not deleted from here.")
             names.append(self.trash.throw(path))
             self.index.forget([path])
         return names
