@@ -99,3 +99,18 @@ def test_a_sound_is_played_once_it_is_there(page, studio: StandIn) -> None:
     assert page.request.get(page.evaluate("String(window.heard.url)")).headers["content-type"] == "audio/mpeg"
     (studio.flags.data_dir / "notification.mp3").unlink()
     studio.set_options({"notification_volume": 100})
+
+
+def test_notices_of_the_browser_are_switched_in_the_settings(visit, address: str) -> None:
+    visitor = visit()
+    visitor.context.grant_permissions(["notifications"], origin=address)
+    page = visitor.open()
+    page.click("#tab_settings-button")
+    page.fill("#settings_search", "browser notification")
+    switch = page.locator("#browser_notices")
+    switch.check()
+    page.wait_for_function("localStorage.getItem('atelier.notices') === 'on'")
+    assert switch.is_checked()
+    assert page.locator("#settings_submit").is_disabled()
+    switch.uncheck()
+    page.wait_for_function("localStorage.getItem('atelier.notices') === 'off'")

@@ -1,5 +1,6 @@
 // The Settings tab: fields drawn from what the server declares, searched, marked and applied here.
 import { FIELDS } from "./inputs.js";
+import { canNotify, wantsNotices, wishNotices } from "./notify.js";
 import { pages as otherPages } from "./settings_pages.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
@@ -67,7 +68,7 @@ class Page {
         button.onclick = () => ((this.search.value = ""), (this.onlyChanged.checked = false), this.open(button));
         this.nav.append(button);
         const box = element("section", { id: `column_settings_${id}` }, element("h2", {}, label));
-        const rows = settings.map((setting) => new Row(setting, () => this.count()));
+        const rows = settings.flatMap((setting) => [...(setting.key === "notification_audio" ? [new NoticesRow()] : []), new Row(setting, () => this.count())]);
         box.append(...rows.map((row) => row.box));
         this.rows.push(...rows);
         this.body.append(box);
@@ -196,6 +197,31 @@ class Row {
         this.box.classList.toggle("changed", this.changed);
         this.box.classList.toggle("unsaved", this.unsaved);
     }
+}
+
+/** Whether this browser tells that pictures are ready: its own to know, so no setting of the server's. */
+class NoticesRow {
+    changed = false;
+    unsaved = false;
+
+    constructor() {
+        const box = element("input", { type: "checkbox", id: "browser_notices", checked: wantsNotices(), disabled: !canNotify() });
+        box.onchange = async () => {
+            await wishNotices(box.checked);
+            box.checked = wantsNotices();
+        };
+        const help = canNotify() ? t("notify_setting_help") : t("action_notify_none");
+        this.words = [t("notify_setting"), help].join(" ").toLowerCase();
+        this.box = element(
+            "div",
+            { className: "setting setting-checkbox" },
+            element("div", { className: "setting-name" }, element("label", { htmlFor: box.id }, t("notify_setting"))),
+            box,
+            element("p", { className: "setting-help" }, help),
+        );
+    }
+
+    set() {}
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -1,5 +1,6 @@
 // The last pages of the Settings tab: defaults, the system, how fast it is, actions, and what it is made of.
 import { valuesOf } from "./drafts.js";
+import { canNotify, wishNotices } from "./notify.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
 import { tell } from "./told.js";
@@ -179,9 +180,8 @@ async function drawActions(box) {
 }
 
 async function askToNotify() {
-    if (!("Notification" in window)) return toast(t("action_notify_none"), "warning");
-    const answer = await Notification.requestPermission();
-    return answer === "granted" ? toast(t("action_notify_granted"), "info") : toast(t("action_notify_denied"), "warning", 8);
+    if (!canNotify()) return toast(t("action_notify_none"), "warning");
+    return wishNotices(true);
 }
 
 async function restart() {
