@@ -13,6 +13,18 @@ from modules.enhance.caption_models import CaptionModels
 from modules.settings.store import Settings
 from modules.terms.registry import Registry
 
+# Every model looks at a few hundred pixels; some pad the picture to a square before that.
+LONGEST_SIDE = 2048
+
+
+def small_enough(image: Image.Image) -> Image.Image:
+    """`image`, made smaller if a side is longer than any model sees."""
+    if max(image.size) <= LONGEST_SIDE:
+        return image
+    shown = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    shown.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return shown
+
 
 @dataclass(frozen=True)
 class Captioner:
@@ -24,7 +36,7 @@ class Captioner:
 
     def caption(self, image: Image.Image) -> str:
         """The words for `image`. Raises: NotFound saying which files are missing and where they go; UnknownFile."""
-        return self.read(image)
+        return self.read(small_enough(image))
 
 
 def captioners(models: CaptionModels | None = None, settings: Mapping[str, Any] | None = None) -> Registry[Captioner]:

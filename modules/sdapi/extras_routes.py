@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from modules.enhance.captions import captioners, small_enough
 from modules.imaging.metadata import texts_in
 from modules.sdapi.answer import as_response
 from modules.sdapi.failures import raise_unless_done
@@ -26,6 +27,7 @@ from modules.sdapi.schemas import (
     InterrogateBody,
 )
 from modules.sdapi.security import client_of
+from modules.terms.captioning import CaptionRequest
 from modules.terms.extras import ExtrasPicture, ExtrasRequest, FaceRepair, Upscaling
 
 NOTHING_SAVED = {"save_samples": False}
@@ -67,10 +69,15 @@ def routes(studio: Studio) -> APIRouter:
         return await run(body, [(one.name, one.data) for one in body.imageList], client_of(request), answer)
 
     @router.post("/interrogate")
-    def interrogate(body: InterrogateBody) -> InterrogateAnswer:
+    async def interrogate(body: InterrogateBody, request: Request) -> InterrogateAnswer:
         """Words for a picture. Answers 404 while there is no model for it, saying where its files go."""
-        picture = read_image(body.image, studio.settings).convert("RGB")
-        return InterrogateAnswer(caption=studio.caption(picture, body.model))
+        name = captioners()[body.model].name
+        picture = await asyncio.to_thread(lambda: small_enough(read_image(body.image, studio.settings)))
+        job = await asyncio.to_thread(
+            lambda: studio.submit(CaptionRequest(picture, name), "interrogate", client=client_of(request))
+        )
+        finished = raise_unless_done(await studio.jobs.wait_async(job.id))
+        return InterrogateAnswer(caption=str((finished.result or {}).get("said", "")))
 
     return router
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from PIL.Image import Image
-
 from modules.checkpoints.hashes import HashCache
 from modules.checkpoints.library import Library
 from modules.control.library import ControlLibrary
@@ -28,6 +26,7 @@ from modules.studio.job import Job
 from modules.studio.jobs import Jobs
 from modules.studio.outputs import Outputs
 from modules.studio.uploads import Uploads
+from modules.terms.captioning import CaptionRequest
 from modules.terms.extras import ExtrasRequest
 from modules.terms.merging import ExtractRequest, MergeRequest
 from modules.terms.request import GenerationRequest
@@ -50,6 +49,9 @@ class Studio(Protocol):
 
     @property
     def library(self) -> Library: ...
+
+    @property
+    def chosen_checkpoint(self) -> str: ...
 
     @property
     def control_files(self) -> ControlLibrary: ...
@@ -104,7 +106,7 @@ class Studio(Protocol):
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest | MergeRequest | ExtractRequest,
+        request: GenerationRequest | ExtrasRequest | CaptionRequest | MergeRequest | ExtractRequest,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -123,8 +125,6 @@ class Studio(Protocol):
     def refresh(self, name: str) -> list[str]: ...
 
     def memory(self) -> dict[str, Any]: ...
-
-    def caption(self, image: Image, model: str) -> str: ...
 
     def create_embedding(self, name: str, vectors: int, words: str, *, overwrite: bool = False) -> Path: ...
 

@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from modules.terms import extras, merging
+from modules.terms.captioning import CaptionRequest
 from modules.terms.control import ControlUnit
 from modules.terms.detail import DetailPass, DetailUnit
 from modules.terms.errors import BadRequest, NotFound
@@ -28,6 +29,7 @@ from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Sourc
 SCHEMA = 1
 REQUEST_TYPES: tuple[type, ...] = (
     *(GenerationRequest, Source, Mask, Hires, Refiner, ControlUnit, DetailPass, DetailUnit, PictureBatch, HostedCall),
+    CaptionRequest,
     *extras.TYPES,
     *merging.TYPES,
 )

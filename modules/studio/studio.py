@@ -23,6 +23,7 @@ from modules.settings.setting import Setting
 from modules.settings.store import Settings
 from modules.studio import listings, new_networks
 from modules.studio.batch_run import run_batch
+from modules.studio.caption_run import run_caption
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
@@ -47,6 +48,7 @@ from modules.studio.picture_run import ScriptHost, run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
 from modules.studio.version import INFOTEXT_VERSION, VERSION
+from modules.terms.captioning import CaptionRequest
 from modules.terms.errors import Refused
 from modules.terms.extras import ExtrasRequest
 from modules.terms.hosted_call import HostedCall
@@ -135,7 +137,13 @@ class Studio:
 
     def submit(
         self,
-        request: GenerationRequest | ExtrasRequest | PictureBatch | MergeRequest | ExtractRequest | HostedCall,
+        request: GenerationRequest
+        | ExtrasRequest
+        | CaptionRequest
+        | PictureBatch
+        | MergeRequest
+        | ExtractRequest
+        | HostedCall,
         kind: str = "txt2img",
         *,
         client: str = "",
@@ -276,6 +284,7 @@ RUNS: Mapping[type, Callable[[Studio, Job, JobWatch], Outcome]] = {
     GenerationRequest: run_generation,
     PictureBatch: run_batch,
     ExtrasRequest: run_extras,
+    CaptionRequest: run_caption,
     MergeRequest: run_merge,
     ExtractRequest: run_extract,
     HostedCall: run_hosted,

@@ -26,6 +26,7 @@ from modules.imaging.files import save_image
 from modules.prompt.styles import StyleBook
 from modules.sdapi.server import guarded, make_app
 from modules.studio import listings, new_networks
+from modules.studio.caption_run import run_caption
 from modules.studio.cards import Cards
 from modules.studio.downloads.of_studio import downloads_of, keys_of
 from modules.studio.engine import Engine
@@ -42,6 +43,7 @@ from modules.studio.record import record_of
 from modules.studio.settings_file import SettingsFile
 from modules.studio.studio import manager_of
 from modules.studio.uploads import Uploads
+from modules.terms.captioning import CaptionRequest
 from modules.terms.errors import BadRequest
 from modules.terms.progress import Progress
 from modules.terms.request import GenerationRequest
@@ -135,6 +137,8 @@ class QueueStudio:
         self.jobs.close()
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
+        if isinstance(job.request, CaptionRequest):
+            return run_caption(self, job, watch)  # type: ignore[arg-type]
         request: GenerationRequest = job.request
         if request.prompt.startswith("fail"):
             raise BadRequest("This prompt cannot be drawn.")
