@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 # Half of a pair, which Python takes from JSON and no answer could carry.
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -42,25 +42,36 @@ def _refuse_unwritable(data: Any) -> None:
             raise ValueError("text with half of a surrogate pair is not valid Unicode")
 
 
+def truncated(value: Any) -> Any:
+    """A number without its fraction; anything else as it is."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+# A1111 cuts fractions off and takes numbers for text; clients send half of the steps, or a seed as 1.0.
+Whole = Annotated[int, BeforeValidator(truncated)]
+
+
 class GenerationBody(Body):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     prompt: str = ""
     negative_prompt: str = ""
-    styles: list[str] | None = None
-    seed: int = -1
-    subseed: int = -1
+    styles: list[str | None] | None = None
+    seed: Whole = -1
+    subseed: Whole = -1
     subseed_strength: float = 0
-    seed_resize_from_h: int = -1
-    seed_resize_from_w: int = -1
+    seed_resize_from_h: Whole = -1
+    seed_resize_from_w: Whole = -1
     sampler_name: str | None = None
     scheduler: str | None = None
     sampler_index: str = Field("Euler", description="Used when sampler_name is empty; old clients send it.")
-    batch_size: int = 1
-    n_iter: int = 1
-    steps: int = 50
+    batch_size: Whole = 1
+    n_iter: Whole = 1
+    steps: Whole = 50
     cfg_scale: float = 7.0
     distilled_cfg_scale: float = Field(0.0, description="For FLUX and its kin. 0: as the model likes.")
-    width: int = 512
-    height: int = 512
+    width: Whole = 512
+    height: Whole = 512
     restore_faces: bool | None = None
     tiling: bool | None = None
     do_not_save_samples: bool = False
@@ -91,16 +102,16 @@ class GenerationBody(Body):
 class Txt2ImgBody(GenerationBody):
     enable_hr: bool = False
     denoising_strength: float | None = None
-    firstphase_width: int = 0
-    firstphase_height: int = 0
+    firstphase_width: Whole = 0
+    firstphase_height: Whole = 0
     firstpass_image: str | None = Field(
         None, description="Stands for the first pass: hires fix enlarges it and draws over it. Its size counts."
     )
     hr_scale: float = 2.0
     hr_upscaler: str | None = None
-    hr_second_pass_steps: int = 0
-    hr_resize_x: int = 0
-    hr_resize_y: int = 0
+    hr_second_pass_steps: Whole = 0
+    hr_resize_x: Whole = 0
+    hr_resize_y: Whole = 0
     hr_checkpoint_name: str | None = None
     hr_sampler_name: str | None = None
     hr_scheduler: str | None = None
@@ -110,18 +121,18 @@ class Txt2ImgBody(GenerationBody):
 
 class Img2ImgBody(GenerationBody):
     init_images: list[str] | None = None
-    resize_mode: int = Field(0, description="0 stretch, 1 crop, 2 fill, 3 stretch the latent")
+    resize_mode: Whole = Field(0, description="0 stretch, 1 crop, 2 fill, 3 stretch the latent")
     denoising_strength: float = 0.75
     image_cfg_scale: float | None = None
     mask: str | None = Field(None, description="White is repainted.")
-    mask_blur: int | None = None
-    mask_blur_x: int = 4
-    mask_blur_y: int = 4
+    mask_blur: Whole | None = None
+    mask_blur_x: Whole = 4
+    mask_blur_y: Whole = 4
     mask_round: bool = True
-    inpainting_fill: int = Field(0, description="0 fill, 1 original, 2 latent noise, 3 latent nothing")
+    inpainting_fill: Whole = Field(0, description="0 fill, 1 original, 2 latent noise, 3 latent nothing")
     inpaint_full_res: bool = True
-    inpaint_full_res_padding: int = 0
-    inpainting_mask_invert: int = 0
+    inpaint_full_res_padding: Whole = 0
+    inpainting_mask_invert: Whole = 0
     initial_noise_multiplier: float | None = None
     latent_mask: str | None = None
     include_init_images: bool = False

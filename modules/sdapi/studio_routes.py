@@ -48,8 +48,12 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/sdapi/v1/options")
     def options() -> dict[str, Any]:
-        """Every setting with its value."""
-        return studio.settings.as_json()
+        """Every setting with its value. Before anyone chose a checkpoint, the one that pictures are drawn with."""
+        values = studio.settings.as_json()
+        if not values["sd_model_checkpoint"] and studio.library.checkpoints:
+            info, _ = studio.library.find_or_first(studio.chosen_checkpoint)
+            values["sd_model_checkpoint"] = info.title
+        return values
 
     @router.post("/sdapi/v1/options")
     def set_options(values: Options) -> None:

@@ -29,6 +29,11 @@ from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Sourc
 SAME = frozenset({"", "Use same sampler", "Use same scheduler", "Use same checkpoint"})
 HIRES_DENOISING = 0.7
 A1111_FALLBACK = "DPM++ 2M"
+# What clients send that have no list of schedules to choose from.
+NO_SCHEDULE = frozenset({"N/A", "None", "none"})
+# Always-on scripts that A1111's page is made of: a request has fields for what they say, and their arguments are
+# passed over, there as here. The last two are settings.
+OF_THE_PAGE = frozenset({"sampler", "seed", "refiner", "extra options", "comments", "hypertile"})
 IMAGE_CFG_SCALE = 1.5
 
 T = TypeVar("T", bound=GenerationBody)
@@ -141,6 +146,7 @@ def resolve_sampler(sampler: str, scheduler: str) -> tuple[str, str]:
     Raises: NotFound naming the nearest for names that are neither.
     """
     names = SamplerNames()
+    scheduler = "" if scheduler in NO_SCHEDULE else scheduler
     label, schedule = names.resolve(sampler or "Euler", scheduler, automatic=False)
     if sampler and sampler != label and not sampler.startswith(f"{label} "):
         label = A1111_FALLBACK
@@ -156,10 +162,10 @@ def checked_overrides(overrides: Mapping[str, Any], settings: Settings) -> dict[
     return {key: with_them[key] for key in overrides}
 
 
-def _known_styles(names: Iterable[str], studio: Studio) -> tuple[str, ...]:
+def _known_styles(names: Iterable[str | None], studio: Studio) -> tuple[str, ...]:
     # A1111 passes over names that it does not know; clients send styles that were renamed since.
     known = {style.name for style in studio.styles.styles}
-    return tuple(name for name in names if name in known)
+    return tuple(name for name in names if name is not None and name in known)
 
 
 def _hires(body: Txt2ImgBody, target: tuple[int, int] | None = None) -> Hires:
@@ -224,6 +230,8 @@ def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tupl
         args = value.get("args", []) if isinstance(value, dict) else None
         if not isinstance(args, (list, dict)):
             raise BadRequest(f"alwayson_scripts[{name!r}] must be an object with a list of args.")
+        if name in ours and name.strip().lower() in OF_THE_PAGE:
+            continue
         scripts[script_title(name, studio, always_on=True)] = tuple(args.values() if isinstance(args, dict) else args)
     check_scripts(scripts)
     return scripts
