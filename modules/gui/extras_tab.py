@@ -16,7 +16,7 @@ from modules.gui.i18n import label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.open_tabs import open_tabs
-from modules.gui.results import JobButtons, bind_draft, bind_jobs, results_column
+from modules.gui.results import JobButtons, bind_jobs, results_column
 from modules.gui.run import Runs
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, switched_accordion, tool_button
 from modules.terms.declare import params_of
@@ -70,7 +70,6 @@ def build(studio: Studio) -> Tab:
     # Uploaded files are no part of the draft: they are gone from the page after a reload.
     asked = Fields({**tab.asked.components, "files": files})
     bind_jobs(studio, TAB, runs, asked, buttons, results)
-    bind_draft(tab)
     return dataclasses.replace(tab, send=results.send)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,11 +20,13 @@ _NOT_OURS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
 
 
 class FrontDoor:
-    """ASGI app around Gradio's. `head` is put first in the page's <head>, before any script of Gradio runs."""
+    """ASGI app around Gradio's. `head` is put first in the page's <head>, before any script of Gradio runs; `renew` is
+    called before each page is sent."""
 
-    def __init__(self, app: ASGIApp, head: str) -> None:
+    def __init__(self, app: ASGIApp, head: str, renew: Callable[[], None]) -> None:
         self._app = app
         self._head = b"<head>" + head.encode()
+        self._renew = renew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,6 +66,7 @@ class FrontDoor:
             await send({**start, "headers": headers.raw})
             await send({"type": "http.response.body", "body": page})
 
+        await run_in_threadpool(self._renew)
         # Uncompressed, so that there is a <head> to find; the app around this one compresses.
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self._app({**scope, "headers": plain}, receive, insert)

@@ -17,7 +17,6 @@ from modules.gui.given import given
 from modules.gui.i18n import label, param_key
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
-from modules.gui.results import bind_draft
 from modules.gui.run import Runs, language_now, shown, told
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
 from modules.terms.declare import Text, params_of
@@ -49,7 +48,6 @@ def build(studio: Studio) -> Tab:
             extract = _extraction(studio, tab.fields, listing)
         with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
             _results(studio, tab.fields, {merge: to_merge, extract: to_extract})
-    bind_draft(tab)
     return tab
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
@@ -13,7 +12,6 @@ from modules.gui import (
     about_routes,
     extensions_tab,
     extras_tab,
-    form,
     i18n,
     img2img_tab,
     keeping_routes,
@@ -34,6 +32,7 @@ from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
 from modules.gui.needs import Studio
+from modules.gui.opening import Opening
 from modules.gui.pictures import serve_in_place
 from modules.gui.theme import theme
 from modules.gui.ui_config import UiConfig
@@ -52,7 +51,7 @@ def mount(app: FastAPI, studio: Studio) -> gr.Blocks:
     about_routes.add_routes(app, studio, config)
     if studio.host is not None:
         studio.host.page.add_routes(app)
-    demo = build(studio, config)
+    demo, opening = build(studio, config)
     serve_in_place(_folders(studio))
     gr.mount_gradio_app(
         app,
@@ -70,14 +69,15 @@ def mount(app: FastAPI, studio: Studio) -> gr.Blocks:
     demo.mounted()
     gradio = app.router.routes[-1]
     brought = studio.host.page.head() if studio.host is not None else ""
-    gradio.app = FrontDoor(gradio.app, routes.head(stamp) + brought)  # type: ignore[attr-defined]
+    gradio.app = FrontDoor(gradio.app, routes.head(stamp) + brought, partial(opening.renew, demo))  # type: ignore[attr-defined]
     if studio.host is not None:
         studio.host.page.mounted(demo, app)
     return demo
 
 
-def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
-    """The components and their events, not yet served. `config`: what the fields begin with."""
+def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks, Opening]:
+    """The components and their events, not yet served, and what brings them up to date. `config`: what the fields begin
+    with."""
     demo = GuardedBlocks(folders=lambda: _folders(studio), title="Atelier", analytics_enabled=False, fill_width=True)
     with demo, building(studio):
         frame('<div id="notices" role="status"></div>', elem_id="notice_bar")
@@ -118,46 +118,10 @@ def build(studio: Studio, config: UiConfig | None = None) -> GuardedBlocks:
         settings.select(fn=None, js=script("openSettings"), **private())
         for source in (tab, img2img, extras):
             send_to.bind(studio, source, img2img, extras)
-        _bind_opening(demo, studio, quick, (tab, img2img, extras, merger))
+        opening = Opening(studio, quick, (tab, img2img, extras, merger))
+        opening.bind(demo)
     arrange(demo, studio.settings, TITLES)
-    return demo
-
-
-def _bind_opening(
-    demo: gr.Blocks, studio: Studio, quick: list[quicksettings.QuickSetting], tabs: Sequence[form.Tab]
-) -> None:
-    """The components are as old as the server: whoever opens the page gets today's choices and their own draft."""
-    listed = [tab.fields.components[name] for tab in tabs for name in tab.fields.listed]
-
-    def today() -> list[Any]:
-        fresh = [update for tab in tabs for update in form.refreshed(studio, tab.fields)]
-        return [*quicksettings.refreshed(studio, quick), *fresh]
-
-    outputs = [*(one.component for one in quick), *listed]
-    if outputs:
-        demo.load(today, None, outputs, **private())
-        again = gr.Button("", visible="hidden", elem_id="refresh_choices")
-        again.click(today, None, outputs, **private())
-    for tab in tabs:
-        demo.load(
-            fn=None,
-            js=script("loadDraft", tab.name, list(tab.draft.components)),
-            inputs=tab.draft.inputs,
-            outputs=tab.draft.inputs,
-            **private(),
-        )
-        # Presets and a checkpoint of another kind fill the fields, too: the script says which.
-        take = gr.Button("", visible="hidden", elem_id=f"{tab.name}_take_values")
-        take.click(
-            fn=None,
-            js=script("takeValues", tab.name, list(tab.draft.components)),
-            inputs=tab.draft.inputs,
-            outputs=tab.draft.inputs,
-            **private(),
-        )
-    chosen = [one.component for one in quick if one.key == "sd_model_checkpoint"]
-    if chosen:
-        gr.on(form.changes(chosen), fn=None, js=script("checkpointChanged"), **private())
+    return demo, opening
 
 
 def _folders(studio: Studio) -> tuple[Path, ...]:

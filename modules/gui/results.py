@@ -106,7 +106,6 @@ def bind_generation(
     asked = Fields({**tab.asked.components, **(more.components if more else {})})
     buttons = JobButtons(top.generate, top.interrupt, top.skip, top.cancel_waiting)
     bind_jobs(studio, tab.name, Runs(studio, tab.name, request_of), asked, buttons, results, before)
-    bind_draft(tab)
     _bind_prompts(studio, tab, top)
     differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")
 
@@ -159,18 +158,6 @@ def bind_jobs(
     _bind_saving(studio, name, results)
     results.delete.click(fn=None, js=script("deleteChosen", name), **private())
     bind_open_folder(studio, name, results.folder)
-
-
-def bind_draft(tab: Tab) -> None:
-    """Keeps what is in the fields in the browser: the draft never leaves it, so there is no Python side."""
-    everything = tab.draft
-    gr.on(
-        changes(everything.inputs),
-        fn=None,
-        js=script("saveDraft", tab.name, list(everything.components)),
-        inputs=everything.inputs,
-        **private(),
-    )
 
 
 def _bind_prompts(studio: Studio, tab: Tab, top: PromptRow) -> None:

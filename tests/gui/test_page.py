@@ -167,7 +167,7 @@ def test_the_page_is_arranged_as_the_settings_say(tmp_path: Path) -> None:
         }
     )
     try:
-        demo = build(studio)
+        demo, _ = build(studio)
     finally:
         studio.jobs.close()
     named = {block.elem_id: block for block in demo.blocks.values() if block.elem_id}

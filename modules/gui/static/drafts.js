@@ -1,50 +1,55 @@
 // What was typed is kept by the server for this browser: a reload, a crash or a restart loses nothing. A copy stays
 // here until the server has it, so that a server that is away loses nothing either.
+//
+// Gradio walks its whole tree for each target of an event and for each value that it hands over (measured: a change
+// event on every one of 380 fields cost the page a second at its start and a tenth of one with each key). So nothing
+// is bound to the fields: the page is watched, and asks for all values of a tab once, when it has been quiet.
 import { suggested } from "./family.js";
 import { address } from "./texts.js";
 
-const SAVE_AFTER = 400;
-// Gradio looks through its whole tree for every output that gets a value: a field that stays gets none (measured: a
-// page of 500 fields took its time four times over).
+const QUIET = 400;
+const ANSWERED = 150;
 const STAYS = { __type__: "update" };
+// Components whose value can be read off their box while it is typed.
+const PLAIN = { textbox: (box) => box.value, number: toNumber, slider: toNumber, checkbox: (box) => box.checked };
+const FROM_GRADIO = /\/gradio_api\/(run|queue|upload)/;
 const timers = {};
-const names = {};
-const values = {};
+// Tab -> {order: names, values: name -> value, saved: the text that the server has, loaded: whether its draft is in}.
+const tabs = {};
+// Element id -> the field in it that can be read while it is typed.
+const plain = {};
 const wanted = {};
-const loaded = new Set();
+// Tab -> what is called when its wanted values are on their way into the fields.
+const taking = {};
 const unsaved = new Set();
 const onServer = fetch(address("internal/gui/drafts"))
     .then((answer) => (answer.ok ? answer.json() : {}))
     .catch(() => ({}));
 
 export const handlers = {
+    openDrafts,
     saveDraft: (tab, order, ...now) => {
-        if (!document.body.dataset.draft || !loaded.has(tab)) return;
-        note(tab, order, now);
-        unsaved.add(tab);
         clearTimeout(timers[tab]);
-        timers[tab] = setTimeout(() => save(tab), SAVE_AFTER);
-    },
-    loadDraft: async (tab, order, ...first) => {
-        const draft = newer((await onServer)[tab], here(tab));
-        const fields = draft?.values ?? (await fresh());
-        const now = order.map((name, index) => (name in fields ? fields[name] : first[index]));
-        note(tab, order, now);
-        // Only from here on: the fields' first values are not a draft.
-        document.body.dataset.draft = "on";
-        loaded.add(tab);
-        return now.map((value, index) => (same(value, first[index]) ? STAYS : value));
+        delete timers[tab];
+        note(tab, Object.fromEntries(order.map((name, index) => [name, now[index]])));
+        void save(tab);
     },
     /** The values that `setValues` asked for, beside those that stay. */
-    takeValues: (tab, order, ...now) => {
+    takeValues: (tab, order) => {
         const taken = wanted[tab] ?? {};
         delete wanted[tab];
-        return order.map((name, index) => (name in taken && !same(taken[name], now[index]) ? taken[name] : STAYS));
+        taking[tab]?.();
+        // What was typed a moment ago is not noted yet: then everything is set.
+        const known = tab in timers ? {} : tabs[tab].values;
+        const given = order.map((name) => (name in taken && !(name in known && same(taken[name], known[name])) ? taken[name] : STAYS));
+        order.filter((name) => name in taken).forEach((name) => (tabs[tab].values[name] = taken[name]));
+        watch(tab, ANSWERED);
+        return given;
     },
 };
 
 /** Field -> value of `tab` as they are now. */
-export const valuesOf = (tab) => Object.fromEntries((names[tab] ?? []).map((name, index) => [name, values[tab][index]]));
+export const valuesOf = (tab) => ({ ...tabs[tab]?.values });
 
 /** Fills fields of `tab`; names that it does not have are passed over. */
 export function setValues(tab, some) {
@@ -52,15 +57,93 @@ export function setValues(tab, some) {
     document.getElementById(`${tab}_take_values`)?.click();
 }
 
-function note(tab, order, now) {
-    names[tab] = order;
-    values[tab] = now;
+/** The page is there. `fields`: tab -> field -> id of its component, in the order in which events hand values over. */
+async function openDrafts(fields) {
+    const components = new Map(window.gradio_config.components.map((one) => [one.id, one]));
+    for (const [tab, ids] of Object.entries(fields)) {
+        const values = {};
+        for (const [name, id] of Object.entries(ids)) {
+            const { type, props } = components.get(id) ?? {};
+            values[name] = props?.value ?? null;
+            if (type in PLAIN && props.elem_id) plain[props.elem_id] = { tab, name, read: PLAIN[type] };
+        }
+        tabs[tab] = { order: Object.keys(ids), values, saved: "", loaded: false };
+    }
+    const drafts = await onServer;
+    const first = await Promise.all(Object.keys(tabs).map(async (tab) => newer(drafts[tab], here(tab))?.values ?? (await fresh(tab))));
+    await Promise.all(Object.keys(tabs).map((tab, index) => load(tab, first[index])));
+    // Only from here on: the fields' first values are not a draft.
+    document.body.dataset.draft = "on";
+    watchPage();
+}
+
+async function load(tab, draft) {
+    const differs = Object.entries(draft).filter(([name, value]) => name in tabs[tab].values && !same(value, tabs[tab].values[name]));
+    if (differs.length) {
+        const taken = new Promise((done) => (taking[tab] = done));
+        setValues(tab, Object.fromEntries(differs));
+        await taken;
+        await new Promise((done) => setTimeout(done));
+    }
+    tabs[tab].saved = JSON.stringify(tabs[tab].values);
+    tabs[tab].loaded = true;
+}
+
+function watchPage() {
+    for (const kind of ["input", "click", "focusout", "drop"])
+        document.addEventListener(
+            kind,
+            ({ target }) => {
+                const tab = tabAround(target);
+                if (!tab) return;
+                if (kind === "input") read(target);
+                watch(tab, QUIET);
+            },
+            true,
+        );
+    // What the server answered may have filled fields of the tab that is looked at now.
+    new PerformanceObserver((list) => {
+        const tab = list.getEntries().some(({ name }) => FROM_GRADIO.test(name)) && Object.keys(tabs).find(shown);
+        if (tab) watch(tab, ANSWERED);
+    }).observe({ type: "resource" });
+    // The last words typed before a reload count, too.
+    addEventListener("pagehide", () => {
+        Object.keys(timers).forEach((tab) => note(tab, tabs[tab].values));
+        [...unsaved].forEach((tab) => void save(tab, true));
+    });
+}
+
+/** Asks for the values of `tab` once it has been quiet for `after` ms. */
+function watch(tab, after) {
+    if (!tabs[tab].loaded) return;
+    clearTimeout(timers[tab]);
+    timers[tab] = setTimeout(() => document.getElementById(`${tab}_note_draft`)?.click(), after);
+}
+
+const tabAround = (element) => Object.keys(tabs).find((tab) => element.closest?.(`#tab_${tab}`));
+const shown = (tab) => document.getElementById(`tab_${tab}`)?.checkVisibility();
+
+/** What stands in a box while it is typed into. */
+function read(box) {
+    const field = plain[box.closest("[id]:not(input, textarea)")?.id];
+    if (field) tabs[field.tab].values[field.name] = field.read(box);
+}
+
+function toNumber(box) {
+    return box.value === "" ? null : Number(box.value);
+}
+
+function note(tab, values) {
+    tabs[tab].values = values;
+    if (!document.body.dataset.draft || !tabs[tab].loaded) return;
+    if (JSON.stringify(values) !== tabs[tab].saved) unsaved.add(tab);
 }
 
 /** To the server; `leaving`: the page goes away and nobody hears the answer. */
 async function save(tab, leaving = false) {
     if (!document.body.dataset.draft || !unsaved.delete(tab)) return;
-    const draft = JSON.stringify({ saved: Date.now(), values: valuesOf(tab) });
+    tabs[tab].saved = JSON.stringify(tabs[tab].values);
+    const draft = JSON.stringify({ saved: Date.now(), values: tabs[tab].values });
     store(tab, draft);
     try {
         const headers = { "Content-Type": "application/json" };
@@ -71,9 +154,6 @@ async function save(tab, leaving = false) {
         // The copy here is sent with the next change, or found by the next page.
     }
 }
-
-// The last words typed before a reload count, too.
-addEventListener("pagehide", () => [...unsaved].forEach((tab) => void save(tab, true)));
 
 const key = (tab) => `atelier.draft.${tab}`;
 
@@ -106,6 +186,6 @@ const same = (one, other) => one === other || JSON.stringify(one) === JSON.strin
 const newer = (one, other) => (!one || (other && other.saved > one.saved) ? other : one);
 
 /** A first visit: what the chosen checkpoint is best drawn with. */
-async function fresh() {
-    return (await suggested()).values;
+async function fresh(tab) {
+    return tab === "txt2img" || tab === "img2img" ? (await suggested()).values : {};
 }
