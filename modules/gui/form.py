@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from modules.gui.widgets import (
     switched_accordion,
     tool_button,
 )
+from modules.settings.store import Settings
 from modules.terms.request import GenerationRequest, Refiner
 
 SIZES = (
@@ -80,13 +82,45 @@ def changes(components: Sequence[Component]) -> list[Any]:
     return [getattr(component, "change") for component in components]  # noqa: B009
 
 
-def sampling_row(tab: str, fields: Fields, listing: Listing) -> None:
+def sampling_row(tab: str, fields: Fields, listing: Listing, settings: Settings) -> None:
     """Sampler, schedule and steps."""
-    own = GenerationRequest
-    with gr.Row(elem_id=f"sampler_selection_{tab}", elem_classes=["three"]):
-        param_field(fields, own, "sampler", listing, elem_id=f"{tab}_sampling", value=_first_sampler(listing))
-        param_field(fields, own, "scheduler", listing, elem_id=f"{tab}_scheduler")
+    own, radio = GenerationRequest, not settings["samplers_in_dropdown"]
+    # All samplers at once need the width of the column.
+    with (gr.Column if radio else gr.Row)(elem_id=f"sampler_selection_{tab}", elem_classes=[] if radio else ["three"]):
+        first = _first_sampler(listing)
+        param_field(fields, own, "sampler", listing, elem_id=f"{tab}_sampling", value=first, radio=radio)
+        param_field(fields, own, "scheduler", listing, elem_id=f"{tab}_scheduler", radio=radio)
         param_field(fields, own, "steps", listing, elem_id=f"{tab}_steps")
+
+
+@contextmanager
+def settings_column(tab: str, settings: Settings) -> Iterator[None]:
+    """The left side of a tab; inside of an accordion if that is wished for."""
+    with gr.Column(elem_id=f"{tab}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
+        if not settings[f"{tab}_settings_accordion"]:
+            yield
+            return
+        with gr.Accordion(label("page.settings_accordion"), open=False, elem_id=f"{tab}_settings_accordion"):
+            yield
+
+
+@contextmanager
+def dimensions_row(tab: str, settings: Settings, *classes: str) -> Iterator[Callable[[Fields, Listing], None]]:
+    """The row of the size, at whose end the batch stands, or below it. Hands out what builds the batch."""
+    together = settings["dimensions_and_batch_together"]
+    after: list[tuple[Fields, Listing]] = []
+
+    def batch(fields: Fields, listing: Listing) -> None:
+        if together:
+            batch_column(tab, fields, listing)
+        else:
+            after.append((fields, listing))
+
+    with gr.Row(elem_id=f"{tab}_dimensions_row", elem_classes=["dimensions", *classes]):
+        yield batch
+    for fields, listing in after:
+        with gr.Row(elem_id=f"{tab}_batch_row"):
+            batch_column(tab, fields, listing)
 
 
 def _first_sampler(listing: Listing) -> str:

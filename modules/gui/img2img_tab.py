@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from modules.gui import control_panel, form, paste
+from modules.gui import control_panel, form
 from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
 from modules.gui.cards_part import with_cards
 from modules.gui.detail_part import detail_part
 from modules.gui.extensions_part import building_tab, left_to, scripts_part, section, with_scripts
+from modules.gui.extra_options import extra_options, overrides_in
 from modules.gui.form import Tab
 from modules.gui.i18n import label, param_key
 from modules.gui.img2img_request import (
@@ -53,14 +54,14 @@ def build(studio: Studio) -> Tab:
             with_cards(studio, TAB),
             gr.Row(elem_id=f"{TAB}_body", elem_classes=["tab-body"]),
         ):
-            with gr.Column(elem_id=f"{TAB}_settings", elem_classes=["settings-column"], scale=1, min_width=320):
+            with form.settings_column(TAB, studio.settings):
                 files = _modes(studio, tab)
                 _settings(studio, tab, listing)
             with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
                 results = results_column(TAB)
 
     def request_of(values: Mapping[str, Any]) -> GenerationRequest | PictureBatch:
-        settings = paste.overrides_of(values, studio.settings)
+        settings = overrides_in(studio, values)
         if values.get("mode") == "batch":
             batch = to_picture_batch(studio, values, settings)
             return batch.with_(request=with_scripts(studio, TAB, batch.request, values))
@@ -163,7 +164,7 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     _inpainting(fields, listing)
     section(studio, TAB, "image")
     section(studio, TAB, "inpaint")
-    form.sampling_row(TAB, fields, listing)
+    form.sampling_row(TAB, fields, listing, studio.settings)
     section(studio, TAB, "sampler")
     with gr.Row(elem_id=f"{TAB}_accordions", elem_classes=["accordions"]):
         form.refiner_part(TAB, fields, listing)
@@ -173,7 +174,7 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
             script_part(fields, listing, part)
         section(studio, TAB, "accordions")
     section(studio, TAB, "checkboxes")
-    with gr.Row(elem_id=f"{TAB}_dimensions_row", elem_classes=["dimensions", "wide-size"]):
+    with form.dimensions_row(TAB, studio.settings, "wide-size") as batch:
         with gr.Tabs(
             elem_id=f"{TAB}_tabs_resize", elem_classes=["modes", "size-tabs"], overflow_behavior="wrap"
         ) as sizes:
@@ -182,7 +183,7 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
             with gr.Tab(label("page.resize_by"), id="by", elem_id=f"{TAB}_tab_resize_by"):
                 _resize_by(fields)
         _remember(sizes, "resize")
-        form.batch_column(TAB, fields, listing)
+        batch(fields, listing)
     section(studio, TAB, "dimensions")
     section(studio, TAB, "batch")
     with gr.Row(elem_classes=["two"]):
@@ -202,6 +203,7 @@ def _settings(studio: Studio, tab: Tab, listing: Listing) -> None:
     form.seed_rows(TAB, fields, listing)
     section(studio, TAB, "seed")
     control_panel.build(TAB, fields)
+    extra_options(studio, tab)
     form.override_field(TAB, fields)
     section(studio, TAB, "override_settings")
     scripts_part(studio, tab)

@@ -43,13 +43,18 @@ class Opening:
         for component, update in zip(self._outputs, self._today(), strict=True):
             for name in ("choices", "value"):
                 if name in update:
-                    now = [(one, one) for one in update[name]] if name == "choices" else update[name]
+                    now = [_pair(one) for one in update[name]] if name == "choices" else update[name]
                     setattr(component, name, now)
                     described[component._id][name] = now
 
     def _today(self) -> list[Any]:
         fresh = [update for tab in self._tabs for update in form.refreshed(self._studio, tab.fields)]
         return [*quicksettings.refreshed(self._studio, self._quick), *fresh]
+
+
+def _pair(choice: Any) -> tuple[Any, Any]:
+    """What a choice shows and what it stands for."""
+    return choice if isinstance(choice, tuple) else (choice, choice)
 
 
 def _bind_draft(tab: form.Tab) -> None:

@@ -48,12 +48,20 @@ def _setting(studio: Studio, key: str) -> QuickSetting:
             _shown(studio, key, control),
             text=setting_label(setting),
             elem_id=f"setting_{key}",
-            choices=listing_of(studio)(name) if name else (),
+            choices=offered(studio, name) if name else (),
         )
         if name:
             refresh = tool_button("page.refresh", elem_id=f"refresh_{key}", icon="refresh")
             refresh.click(lambda: _refreshed(studio, key, name), None, component, **private())
     return QuickSetting(key, component, control)
+
+
+def offered(studio: Studio, name: str) -> list[Any]:
+    """The choices of a list; of checkpoints without their folders, if the settings say so."""
+    entries = listing_of(studio)(name)
+    if name != "checkpoints" or not studio.settings["sd_checkpoint_dropdown_use_short"]:
+        return list(entries)
+    return [(entry.replace("\\", "/").rpartition("/")[2], entry) for entry in entries]
 
 
 def _shown(studio: Studio, key: str, control: Control) -> Any:
@@ -73,7 +81,7 @@ def _update(studio: Studio, key: str, control: Control) -> Any:
     """Brings the field of the setting up to date."""
     value = _shown(studio, key, control)
     if isinstance(control, Choice) and control.listing:
-        return gr.update(value=value, choices=listing_of(studio)(control.listing))
+        return gr.update(value=value, choices=offered(studio, control.listing))
     return gr.update(value=value)
 
 
@@ -93,9 +101,9 @@ def _bind(studio: Studio, quick: QuickSetting) -> None:
 def _apply(studio: Studio, quick: QuickSetting, value: Any) -> None:
     """Raises: NotFound for a checkpoint that is not in the list, such as a name that was typed in part."""
     if quick.key == "sd_model_checkpoint" and isinstance(quick.control, Choice):
-        offered = studio.listing(quick.control.listing)
-        if value and value not in offered:
-            near = difflib.get_close_matches(str(value), offered, 1, 0.0)
+        known = studio.listing(quick.control.listing)
+        if value and value not in known:
+            near = difflib.get_close_matches(str(value), known, 1, 0.0)
             if not near:
                 raise NotFound("There is no checkpoint in the list: put one into its folder and refresh the list.")
             raise NotFound(

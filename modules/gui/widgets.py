@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -89,14 +89,18 @@ def param_field(
     part: str = "",
     value: Any = None,
     first: tuple[str | I18nData, Any] | None = None,
+    radio: bool = False,
     **options: Any,
 ) -> Component:
     """The component of field `name` of `owner`, added to `fields` as `part.name`.
 
-    `value` None means the declared default; `first` is a choice that stands before those of the studio.
+    `value` None means the declared default; `first` is a choice that stands before those of the studio; `radio`: all
+    choices are seen at once.
     """
     param: Param = params_of(owner)[name]
     control = param.control
+    if isinstance(control, Choice) and radio:
+        control = replace(control, radio=True)
     choices: list[Any] = []
     full_name = f"{part}.{name}" if part else name
     if isinstance(control, Choice) and control.listing:

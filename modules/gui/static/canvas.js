@@ -1,11 +1,13 @@
 // The canvas: one picture, and for some modes a brush over it. The server gets the picture's own file and the paint as
 // a PNG of the same size (modules/gui/canvas.py is the other half).
 import { Hands } from "./canvas_input.js";
+import { keysInWords } from "./canvas_keys.js";
 import { Paint } from "./canvas_paint.js";
 import { View } from "./canvas_view.js";
 import { element, t } from "./texts.js";
 import { toast } from "./toast.js";
 import { canvasValue, download, upload } from "./upload.js";
+import { signButton } from "./signs.js";
 
 const SEND_AFTER = 500;
 const OPACITY = { mask: 0.6, colour: 1 };
@@ -92,11 +94,20 @@ class Place {
         this.tools.append(
             ...(painting ? strokes.filter(Boolean) : []),
             element("span", { className: "canvas-gap" }),
+            this.keysTool(),
             tool("fit", t("canvas_fit"), () => this.view.fit()),
             tool("expand", t("canvas_expand"), () => this.expand(!this.expanded)),
             tool("close", t("canvas_remove"), () => this.remove()),
         );
         this.setErasing(false);
+    }
+
+    /** A sign that lists the keys when it is pointed at or pressed; an empty one if they are not to be shown. */
+    keysTool() {
+        const words = keysInWords();
+        const made = signButton("info", words, () => toast(keysInWords(), "info", 12), "canvas-keys");
+        made.hidden = !words;
+        return made;
     }
 
     /** Takes the picture in `file`, with nothing painted. */

@@ -1,5 +1,7 @@
 // Hands on a canvas: mouse, pen, fingers, wheel and keys become strokes, zoom and pan.
 
+import { meant, moves, sizes, zooms } from "./canvas_keys.js";
+
 /** Keeps `place` (canvas.js) and its view in hand. */
 export class Hands {
     constructor(place) {
@@ -15,6 +17,7 @@ export class Hands {
         screen.addEventListener("pointermove", (event) => this.move(event));
         for (const name of ["pointerup", "pointercancel"]) screen.addEventListener(name, (event) => this.up(event));
         screen.addEventListener("pointerleave", () => place.point(null));
+        screen.addEventListener("pointerenter", () => window.atelierBoot.options.canvas_blur_prompt && leavePrompt());
         screen.addEventListener("contextmenu", (event) => place.brush !== "none" && event.preventDefault());
         screen.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
         document.addEventListener("keydown", (event) => this.key(event));
@@ -29,7 +32,7 @@ export class Hands {
         this.pointers.set(event.pointerId, event);
         if (this.pointers.size === 2) return this.startPinch();
         if (this.pointers.size > 2) return;
-        this.panning = event.button === 1 || this.keys.has("f") || this.keys.has(" ") || this.place.brush === "none";
+        this.panning = event.button === 1 || moves(this.keys) || this.place.brush === "none";
         if (this.panning) return;
         this.last = this.view.inPicture(event);
         // The right button, and the back of a pen, erase.
@@ -88,9 +91,10 @@ export class Hands {
         const amount = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
         // A pinch on a touchpad arrives as a wheel with Ctrl that nobody holds.
         const pinched = event.ctrlKey && !this.keys.has("control");
-        if (event.altKey || pinched || (this.place.expanded && !event.ctrlKey && !event.shiftKey)) {
+        const bare = !event.ctrlKey && !event.shiftKey && !event.altKey;
+        if (zooms(event) || pinched || (this.place.expanded && bare)) {
             this.view.zoom(Math.exp(-amount / (pinched ? 100 : 400)), event);
-        } else if (event.ctrlKey) {
+        } else if (sizes(event)) {
             this.place.setSize(this.place.size * Math.exp(-amount / 600));
         } else if (event.shiftKey) {
             this.view.pan(-(event.deltaX || amount), 0);
@@ -119,18 +123,23 @@ export class Hands {
             return key === "y" ? () => place.redo() : null;
         }
         const actions = {
-            q: () => place.setSize(place.size / 1.15),
-            w: () => place.setSize(place.size * 1.15),
+            shrink_brush: () => place.setSize(place.size / 1.15),
+            grow_brush: () => place.setSize(place.size * 1.15),
+            reset: () => view.fit(),
+            fullscreen: () => place.expand(!place.expanded),
             "[": () => place.setSize(place.size / 1.15),
             "]": () => place.setSize(place.size * 1.15),
             e: () => place.setErasing(!place.erasing),
-            r: () => view.fit(),
-            s: () => place.expand(!place.expanded),
             o: () => place.toggleOpacity(),
             // Held: see `down`. A blank would scroll the page.
             " ": () => {},
         };
         if (key === "escape") return place.expanded ? () => place.expand(false) : null;
-        return actions[key] ?? null;
+        return actions[meant(key)] ?? actions[key] ?? null;
     }
+}
+
+/** So that the keys of the canvas are not typed into a prompt. */
+function leavePrompt() {
+    if (document.activeElement?.matches(".prompt textarea")) document.activeElement.blur();
 }

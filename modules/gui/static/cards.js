@@ -139,7 +139,7 @@ export class Pane {
 
     /** Whether what a click on `card` puts into a prompt stands there. */
     chosen(card) {
-        if (this.kind === "checkpoints") return document.querySelector("#setting_sd_model_checkpoint input")?.value === card.title;
+        if (this.kind === "checkpoints") return [card.title, card.title.split("/").at(-1)].includes(document.querySelector("#setting_sd_model_checkpoint input")?.value);
         return [promptOf(this.tab), promptOf(this.tab, true)].some((box) => box && isIn(box.value, card.prompt));
     }
 
