@@ -17,7 +17,6 @@ from modules.gui.control_values import CONTROLS
 from modules.gui.needs import Studio
 from modules.gui.part_values import detail_values, script_values
 from modules.gui.run import language_now
-from modules.gui.sentences import in_language
 from modules.settings.store import Settings
 from modules.settings.values import accepted
 from modules.terms.declare import Checkbox, Number, Param, Slider, params_of
@@ -36,8 +35,9 @@ _MASK_FIELDS = {
 _HIRES_SIGNS = ("Hires upscale", "Hires upscaler", "Hires resize-1")
 
 
-def pasted(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
-    """The new values of all fields, in their order, after the text in the prompt was read as generation data.
+def pasted(studio: Studio, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The new values of all fields after the text in the prompt was read as generation data, and a sentence for each
+    thing that is missing here or not the same.
 
     An empty prompt means the last picture's. Fields of which the text says nothing keep what they have.
     Raises: BadRequest if there is nothing to read.
@@ -45,12 +45,16 @@ def pasted(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
     text = str(values.get("prompt") or "").strip() or last_infotext(studio)
     if not text:
         raise BadRequest(i18n.say("notice.nothing_to_paste", language_now(studio)))
-    return list(filled(studio, text, values).values())
+    parsed, notes = read(studio, text)
+    return _said(studio, parsed, values), notes
 
 
 def filled(studio: Studio, text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with what `text`, a picture's, says in their place."""
-    parsed, _ = read(studio, text)
+    return _said(studio, read(studio, text)[0], values)
+
+
+def _said(studio: Studio, parsed: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     new = to_values(parsed, studio.listing("samplers"), studio.listing("schedulers"))
     new[OVERRIDES] = list(overrides(parsed, studio.settings))
     new[CONTROLS] = control_values.pasted(parsed, values.get(CONTROLS))
@@ -63,15 +67,6 @@ def read(studio: Studio, text: str) -> tuple[dict[str, Any], list[str]]:
     parsed = parse(text, settings=studio.settings, styles=studio.styles)
     entries, notes = with_local_networks(parsed, studio.resources.lora)
     return entries, [*what_differs(parsed, studio.resources), *notes]
-
-
-def pasted_with_notes(studio: Studio, values: Mapping[str, Any]) -> list[Any]:
-    """As `pasted`, and behind it what is missing here or not the same, one sentence per line."""
-    text = str(values.get("prompt") or "").strip() or last_infotext(studio)
-    return [
-        *pasted(studio, values),
-        "\n".join(in_language(note, language_now(studio)) for note in read(studio, text)[1]),
-    ]
 
 
 def last_infotext(studio: Studio) -> str:

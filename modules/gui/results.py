@@ -15,8 +15,9 @@ from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.open_folder import bind_open_folder
 from modules.gui.prompt_row import PromptRow
-from modules.gui.run import Runs, told
+from modules.gui.run import Runs, language_now, told
 from modules.gui.saving import save_from_gallery
+from modules.gui.sentences import in_language
 from modules.gui.tokens import counters_html
 from modules.gui.widgets import Fields, frame, private, script, tool_button
 from modules.terms.picture_batch import PictureBatch
@@ -110,7 +111,9 @@ def bind_generation(
     differs = gr.Textbox(visible="hidden", elem_id=f"{tab.name}_differs")
 
     def pasted(*values: Any) -> list[Any]:
-        return only_changed(values, told(studio, lambda: paste.pasted_with_notes(studio, fields.named(values))))
+        new, notes = told(studio, lambda: paste.pasted(studio, fields.named(values)))
+        differs = "\n".join(in_language(note, language_now(studio)) for note in notes)
+        return only_changed(values, [*new.values(), differs])
 
     top.paste.click(
         pasted,

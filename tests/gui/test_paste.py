@@ -92,10 +92,9 @@ def test_renamed_networks_are_found_and_what_is_missing_is_told(tmp_path) -> Non
     header = json.dumps({"__metadata__": {"sshs_model_hash": "a1b2c3d4e5f6" + "0" * 52}}).encode()
     (tmp_path / "mine.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     text = f'<lora:theirs:0.5> <lora:lost:1> {CIVITAI}, Lora hashes: "theirs: a1b2c3d4e5f6"'
-    *values, notes = paste.pasted_with_notes(studio(tmp_path), {"prompt": text, "steps": 1})
-    assert values[0].startswith("<lora:mine:0.5> <lora:lost:1> masterpiece")
-    assert values[1] == 28
-    told = notes.split("\n")
+    values, told = paste.pasted(studio(tmp_path), {"prompt": text, "steps": 1})
+    assert values["prompt"].startswith("<lora:mine:0.5> <lora:lost:1> masterpiece")
+    assert values["steps"] == 28
     assert sorted(line.split(" is not")[0] for line in told) == [
         "The LoRA 'koreanDollLikeness_v10'",
         "The LoRA 'lost'",
@@ -113,12 +112,12 @@ def test_an_empty_prompt_means_the_last_picture(tmp_path) -> None:
     with pytest.raises(BadRequest, match="nothing to read"):
         paste.pasted(studio(tmp_path), form)
     (tmp_path / "params.txt").write_text(CIVITAI, encoding="utf-8")
-    assert paste.pasted(studio(tmp_path), form)[1] == 28
+    assert paste.pasted(studio(tmp_path), form)[0]["steps"] == 28
 
 
 def test_the_order_of_the_fields_is_kept(tmp_path) -> None:
     form = {"seed": 0, "prompt": CIVITAI, "steps": 1}
-    assert paste.pasted(studio(tmp_path), form) == [1656460887, values_of(CIVITAI)["prompt"], 28]
+    assert list(paste.pasted(studio(tmp_path), form)[0].values()) == [1656460887, values_of(CIVITAI)["prompt"], 28]
 
 
 def test_fields_of_inpainting_are_read_and_without_them_are_as_at_first() -> None:
