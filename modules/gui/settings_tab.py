@@ -12,6 +12,7 @@ from modules.gui import i18n
 from modules.gui.described import described_control, plain
 from modules.gui.needs import Studio
 from modules.gui.widgets import Listing, frame
+from modules.settings.idle import IDLE
 from modules.settings.setting import Setting
 
 
@@ -47,5 +48,6 @@ def _described(studio: Studio, listing: Listing, setting: Setting, language: str
         "value": plain(studio.settings[setting.key]),
         "default": plain(setting.default),
         "reload": setting.reload,
+        "idle": setting.key in IDLE,
         "control": dict(described_control(setting.control, listing, i18n.texts(language))),
     }

@@ -169,6 +169,7 @@ class Row {
             element("div", { className: "setting-name" }, name, setting.reload ? element("span", { className: "needs-reload" }, t("settings_needs_reload")) : null, reset),
             field,
             setting.help ? element("p", { className: "setting-help" }, setting.help) : null,
+            setting.idle ? element("p", { className: "setting-help setting-idle" }, t("setting_idle")) : null,
         );
         this.mark();
     }

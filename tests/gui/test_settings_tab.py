@@ -1,0 +1,19 @@
+"""What the Settings tab is told of each setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modules.gui.settings_tab import describe
+from modules.settings.idle import IDLE
+from tests.gui.stand_in import StandIn
+
+
+def test_settings_without_effect_say_so(tmp_path: Path) -> None:
+    studio = StandIn(tmp_path)
+    told = [one for page in describe(studio, studio.listing, "zh-CN")["pages"] for one in page["settings"]]
+    studio.jobs.close()
+    idle = {one["key"] for one in told if one["idle"]}
+    assert idle <= IDLE
+    assert {"hypertile_enable_unet", "pin_memory"} <= idle
+    assert not next(one["idle"] for one in told if one["key"] == "samplers_in_dropdown")
