@@ -38,8 +38,13 @@ def main(arguments: Sequence[str], root: Path = ROOT, environ: Mapping[str, str]
         for name in OF_THE_USER:
             environ.pop(name, None)
         environ.setdefault("OMP_NUM_THREADS", "1")  # with several processes on few cores, threads of each fight
-        return hand_over(env, ["-m", "pytest", *arguments[1:]], root, environ)
+        return hand_over(env, ["-m", "pytest", *(arguments[1:] or at_once())], root, environ)
     return hand_over(env, ["webui.py", *arguments], root, environ)
+
+
+def at_once() -> list[str]:
+    """Options of pytest for the whole suite: one process per core, each with whole files; a process takes 2 GB."""
+    return ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
 
 
 def prepared(
