@@ -102,7 +102,8 @@ def _apply(studio: Studio, quick: QuickSetting, value: Any) -> None:
     """Raises: NotFound for a checkpoint that is not in the list, such as a name that was typed in part."""
     if quick.key == "sd_model_checkpoint" and isinstance(quick.control, Choice):
         known = studio.listing(quick.control.listing)
-        if value and value not in known:
+        # A file that was just found has no hash in the list yet; the page may still show it without.
+        if value and _named(value) not in map(_named, known):
             near = difflib.get_close_matches(str(value), known, 1, 0.0)
             if not near:
                 raise NotFound("There is no checkpoint in the list: put one into its folder and refresh the list.")
@@ -110,6 +111,11 @@ def _apply(studio: Studio, quick: QuickSetting, value: Any) -> None:
                 f"No checkpoint is called {value!r}: choose one of the list, or refresh it. The nearest is {near[0]}."
             )
     studio.set_options({quick.key: value})
+
+
+def _named(title: object) -> str:
+    """The name in the title of a checkpoint, "name [hash]"."""
+    return str(title).partition(" [")[0]
 
 
 def refreshed(studio: Studio, row: list[QuickSetting]) -> list[Any]:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 from tests.gui.conftest import Visitor
 from tests.gui.real_server import Server, studio_at
+from tests.gui.test_accessibility import becomes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -50,6 +52,11 @@ def number(page, elem_id: str) -> float:
     return float(page.input_value(f"#{elem_id} input[type=number]"))
 
 
+def chosen(server: Server) -> str:
+    """The checkpoint that the server uses."""
+    return httpx.get(f"{server.address}/sdapi/v1/options").json()["sd_model_checkpoint"] or ""
+
+
 def drawn(page, tab: str, text: str) -> None:
     """Waits until the gallery of `tab` has a picture whose text begins with `text`."""
     page.wait_for_function(
@@ -72,7 +79,8 @@ def test_from_a_download_to_a_large_picture(browser, server: Server, language: s
     page.click("#refresh_sd_model_checkpoint")
     page.click("#setting_sd_model_checkpoint input")
     page.get_by_role("option", name=re.compile(re.escape(model))).click()
-    page.wait_for_timeout(500)
+    # The choice goes to the server in an event of its own; only what it has heard is there after a reload.
+    becomes(lambda: chosen(server).partition(" ")[0], model)
     page.reload()
     page.wait_for_function("document.body.dataset.ready && document.body.dataset.draft")
     page.wait_for_function(
