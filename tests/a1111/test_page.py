@@ -87,6 +87,7 @@ def test_components_of_gradio_3_are_those_of_today(olden: Any) -> None:
     assert component(olden, "olden_sketch").get_block_name() == "imageeditor"
     assert component(olden, "olden_gallery").columns == 4
     assert component(olden, "olden_more").scale == 1
+    assert component(olden, "olden_ago").value == 40
     assert component(olden, "olden_several").multiselect
 
 

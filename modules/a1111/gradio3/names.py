@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import inspect
 import io
 import sys
@@ -42,7 +43,7 @@ def apply() -> None:
     for name in EVENT_CLASSES:
         if not hasattr(events, name):
             setattr(events, name, type(name, (), {}))
-    old = {name: getattr(gr, name) for name in INPUTS if hasattr(gr, name)}
+    old = {name: _taking_default(getattr(gr, name)) for name in INPUTS if hasattr(gr, name)}
     for name in ("inputs", "outputs"):
         module = types.ModuleType(f"gradio.{name}")
         vars(module).update(old)
@@ -57,6 +58,18 @@ def apply() -> None:
     helpers.encode_pil_to_base64 = encode_pil_to_base64
     helpers.decode_base64_to_file = decode_base64_to_file
     _queue(gr)
+
+
+def _taking_default(kind: Any) -> Any:
+    """What makes the component as `gradio.inputs` did, where the value was called default."""
+
+    @functools.wraps(kind)
+    def making(*args: Any, **options: Any) -> Any:
+        if "default" in options:
+            options.setdefault("value", options.pop("default"))
+        return kind(*args, **options)
+
+    return making
 
 
 def decode_base64_to_image(encoding: str) -> Any:

@@ -97,6 +97,7 @@ def on_ui_tabs():
             create_refresh_button(model, lambda: None, lambda: {"choices": ["x", "y"]}, "olden_refresh")
             own = OwnButton(value="own", elem_id="olden_own")
             ToolButton("\U0001f3b2", elem_id="olden_dice", tooltip="dice")
+        gr.inputs.Slider(minimum=0, maximum=100, step=1, default=40, label="Long ago", elem_id="olden_ago")
         with gr.Column(scale=0.5, visible=False, elem_id="olden_more") as more:
             gr.Slider(minimum=0, maximum=1, value=0.5, label="Weight", elem_id="olden_weight")
         picture = gr.Image(source="upload", type="pil", mirror_webcam=False, elem_id="olden_image").style(height=200)
