@@ -33,7 +33,7 @@ class Work:
 
     drawn: what every `process_images` of the job made, by the identity of its picture. by_script: a selected script
     runs, so pictures are saved as they come. framing: what is shown of the picture that is being drawn. kept: what a
-    script that can go on where it was broken off has drawn.
+    script that can go on where it was broken off has drawn. borrows: a model is being loaded for somebody's asking.
     """
 
     job: Job
@@ -48,6 +48,7 @@ class Work:
     p: Any = None
     framing: Framing | None = None
     kept: Kept | None = None
+    borrows: bool = False
 
     @cached_property
     def chance(self) -> random.Random:

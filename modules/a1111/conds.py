@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules.conditioning.conditioning import Composed, Conditioning, Scheduled
 from modules.generation.texts import Texts
+
+if TYPE_CHECKING:
+    from modules.generation.denoise import Pass
+    from modules.generation.session import Session
 
 
 def told(texts: Texts) -> tuple[Any, Any]:
@@ -37,6 +41,30 @@ def cond_of(one: Conditioning) -> Any:
     if one.vector is None:
         return one.cross
     return prompt_parser.DictWithShape({"crossattn": one.cross, "vector": one.vector})
+
+
+def by_hooked_encoders(p: Any, texts: Texts, walk: Pass, session: Session) -> Texts:
+    """`texts`, encoded anew if an extension has hooks on the text encoders: they are asked as A1111 asks them."""
+    from modules import prompt_parser
+    from modules.a1111.models import ENCODERS
+
+    encoders = vars(session.bundle.clips[0]).get(ENCODERS) if session.bundle.clips else None
+    if encoders is None or not encoders.hooked:
+        return texts
+    hires = walk.steps if walk.hires else None
+    prompts = p.hr_prompts if walk.hires else p.prompts
+    negatives = p.hr_negative_prompts if walk.hires else p.negative_prompts
+    model = _Learned(encoders)
+    c = prompt_parser.get_multicond_learned_conditioning(model, list(prompts), walk.steps, hires)
+    uc = prompt_parser.get_learned_conditioning(model, list(negatives), walk.steps, hires)
+    return read_back(texts, c, uc)
+
+
+class _Learned:
+    """A model that is asked for texts alone."""
+
+    def __init__(self, encoders: Any) -> None:
+        self.get_learned_conditioning = encoders
 
 
 def read_back(texts: Texts, c: Any, uc: Any) -> Texts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from modules.a1111.stepping import Steps, replaced
 from modules.diffusion.moments import Asked, Texts
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def wanted(p: Any) -> bool:
     """Whether anybody looks on while `p` is drawn."""
     from modules import script_callbacks
 
-    return script_callbacks.has_any(*CATEGORIES) or combiner_of(p) is not None
+    return script_callbacks.has_any(*CATEGORIES) or combiner_of(p) is not None or replaced(p)
 
 
 def prepare_sampler(p: Any) -> Any:
@@ -57,6 +58,7 @@ class CallbackMoments:
         self._denoiser = self._combiner or own
         self._denoiser.p = p
         self._denoiser.total_steps = self._denoiser.steps = walk.steps
+        self._steps = Steps(p, walk, session) if replaced(p) else None
         self._vector = session.bundle.family.name.startswith("sdxl")
 
     def asking(self, asked: Asked) -> None:
@@ -105,7 +107,7 @@ class CallbackMoments:
         params = script_callbacks.AfterCFGCallbackParams(denoised, asked.call, asked.total)
         script_callbacks.cfg_after_cfg_callback(params)
         result: Tensor = params.x
-        return result
+        return result if self._steps is None else self._steps.changed(result, asked)
 
     def _told(self, texts: Texts) -> Any:
         if self._vector and texts.vector is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modules.a1111 import conds
+from modules.a1111 import conds, overrides
 from modules.a1111.bound import bound
 from modules.a1111.drafts import said
 from modules.a1111.guidance import CallbackMoments, prepare_sampler, wanted
@@ -98,10 +98,12 @@ class ScriptHooks(Hooks):
 
     def began(self, session: Session) -> None:
         p = self.p
+        overrides.tell(p)
         session.scripts.update(p.extra_generation_params)
         # From here on one dictionary: what a script adds at any moment is written into the pictures.
         p.extra_generation_params = session.scripts
         p.is_using_inpainting_conditioning = session.bundle.variant == "inpaint"
+        ready_for_changes(session.bundle)
         info = session.bundle.info
         p.sd_model_name, p.sd_model_hash = info.name_for_extra, info.shorthash
 
@@ -196,6 +198,7 @@ class ScriptHooks(Hooks):
         p.init_latent = start.latents
         if start.paint is not None:
             p.nmask, p.mask = start.paint, 1 - start.paint
+        sampling.texts = conds.by_hooked_encoders(p, sampling.texts, walk, session)
         if self._wants("process_before_every_sampling"):
             c, uc = conds.told(sampling.texts)
             self._call("process_before_every_sampling", x=sampling.x, noise=sampling.noise, c=c, uc=uc)
@@ -302,6 +305,17 @@ class ScriptHooks(Hooks):
         extra_networks.deactivate(self.p, self.p.extra_network_data)
         if self.p.scripts is not None:
             shared_state().nextjob()
+
+
+def ready_for_changes(bundle: Any) -> None:
+    """Has the network of `bundle` walk through A1111's `th.cat` if an extension put something in its place."""
+    import sys
+
+    hijack = sys.modules.get("modules.sd_hijack_unet")
+    if hijack is not None and "cat" in vars(hijack.th):
+        from modules.a1111.unet_blocks import diffusion_model
+
+        diffusion_model(bundle)
 
 
 def resolved(request: Any) -> Any:

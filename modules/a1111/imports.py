@@ -59,7 +59,7 @@ class LastFinder:
             sys.modules[name] = module
             there: Any = _There(module)
             return importlib.util.spec_from_loader(name, there)
-        if name in INSTEAD and not _asks_whether():
+        if name.partition(".")[0] in INSTEAD and not _asks_whether():
             raise not_importable(name)
         return None
 

@@ -13,8 +13,8 @@ from modules.a1111.bound import bound
 PAGE = "docs/extensions.md"
 # What stands in for names of engines that the studio does not have.
 INSTEAD = {
-    "ldm": "The networks are those of diffusers, not of ldm.",
-    "sgm": "The networks are those of diffusers, not of sgm.",
+    "ldm": "The networks are those of diffusers; the layers of the UNet are offered, the rest of ldm is not.",
+    "sgm": "The networks are those of diffusers; the layers of the UNet are offered, the rest of sgm is not.",
     "k_diffusion": "Samplers are the studio's own; modules.sd_samplers lists them.",
     "lycoris": "LyCORIS files are applied by the studio like LoRAs.",
     "modules_forge": "Forge's memory management has no counterpart here.",

@@ -48,6 +48,9 @@ CONSTANT = {
 }
 
 
+ENCODERS = "_as_a1111"
+
+
 class Model:
     """Asks the studio for whatever is loaded at the moment; nothing is loaded for the asking.
 
@@ -77,8 +80,10 @@ class Model:
             return getattr(devices, name)
         if name in WITH_MODEL:
             return getattr(Networks(), name)
-        if name in ("network_layer_mapping", "network_layer_name_mapping"):
-            return own.setdefault(name, {})
+        if name == "network_layer_mapping":
+            from modules.a1111.unet_blocks import layer_mapping
+
+            return {} if self.bundle is None else layer_mapping(self.bundle)
         if name in CONSTANT:
             return CONSTANT[name]
         raise NotOffered(
@@ -122,7 +127,7 @@ class Networks:
     """The parts of the loaded model. Raises: NotOffered if nothing is loaded."""
 
     def __init__(self) -> None:
-        bundle = loaded()
+        bundle = loaded() or loaded_now()
         if bundle is None:
             raise NotOffered("No checkpoint is in memory: draw a picture or choose a checkpoint first.")
         self.bundle = bundle
@@ -133,12 +138,11 @@ class Networks:
 
     @property
     def cond_stage_model(self) -> Any:
-        from modules.a1111.text_encoders import TextEncoders
         from modules.checkpoints.resting import wake_texts
 
         # They may have dropped their weights between jobs.
         wake_texts(self.bundle)
-        return TextEncoders(self.bundle)
+        return encoders_of(self.bundle)
 
     @property
     def conditioner(self) -> Any:
@@ -146,7 +150,7 @@ class Networks:
 
     @property
     def model(self) -> Any:
-        return _Wrapped(self.bundle)
+        return DiffusionWrapper(self.bundle)
 
     @property
     def parameterization(self) -> str:
@@ -197,7 +201,30 @@ class Networks:
         return self.bundle.unet.named_modules()
 
 
-class _Wrapped:
+def encoders_of(bundle: ModelBundle) -> Any:
+    """The text encoders of `bundle`, the same object each time, so that hooks on it stay."""
+    holder = vars(bundle.clips[0])
+    if ENCODERS not in holder:
+        holder[ENCODERS] = _encoders(bundle)
+    return holder[ENCODERS]
+
+
+def _encoders(bundle: ModelBundle) -> Any:
+    """Of the class that A1111 has for the family."""
+    if bundle.family.name.startswith("sdxl"):
+        from modules.a1111.text_encoders import GeneralConditioner
+
+        return GeneralConditioner(bundle)
+    if bundle.family.name == "sd2":
+        from modules.sd_hijack_open_clip import FrozenOpenCLIPEmbedderWithCustomWords
+
+        return FrozenOpenCLIPEmbedderWithCustomWords(bundle)
+    from modules.sd_hijack_clip import FrozenCLIPEmbedderWithCustomWords
+
+    return FrozenCLIPEmbedderWithCustomWords(bundle)
+
+
+class DiffusionWrapper:
     """`sd_model.model`: the UNet in the place where A1111's wrapper had it."""
 
     def __init__(self, bundle: ModelBundle) -> None:
@@ -217,6 +244,26 @@ def loaded() -> ModelBundle | None:
     """The bundle of the model that was used last; None if none is in memory."""
     bundle: ModelBundle | None = bound().studio.engine.when_started(lambda tools: tools.models.newest())
     return bundle
+
+
+def loaded_now() -> ModelBundle | None:
+    """The model that the job of this thread draws with, loaded for the asking as A1111 has it by then; None outside."""
+    from modules.a1111.drafts import request_in_job
+
+    work = bound().work
+    if work is None or work.borrows:
+        return None
+    from modules.generation.pipeline import chosen_checkpoint
+    from modules.generation.switches import loan
+
+    request = work.p.request if work.p is not None else request_in_job()
+    work.borrows = True
+    try:
+        checkpoint, _ = chosen_checkpoint(request, work.settings, work.tools)
+        with work.tools.models.borrow(checkpoint.title, **loan(work.settings)) as bundle:
+            return bundle
+    finally:
+        work.borrows = False
 
 
 def checkpoint_info() -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from modules.a1111.bound import bound
 from modules.a1111.missing import not_offered
 from modules.prompt.attention import parse_attention
@@ -30,6 +32,14 @@ class PromptChunk:
     fixes: list[Any] = field(default_factory=list)
 
 
+class FrozenCLIPEmbedder(SimpleNamespace):
+    """CLIP-L, as SD 1.x has it: `tokenizer` and `transformer`."""
+
+
+class FrozenOpenCLIPEmbedder(SimpleNamespace):
+    """OpenCLIP-H, as SD 2.x has it."""
+
+
 class TextEncoder:
     """One CLIP of the model. `wrapped.tokenizer` and `wrapped.transformer` are its parts."""
 
@@ -44,9 +54,16 @@ class TextEncoder:
         self.comma_token = special.comma
         self.tokenizer = clip.tokenizer
         self.transformer = clip.model
-        self.wrapped = SimpleNamespace(
+        kind = FrozenOpenCLIPEmbedder if bundle.family.name == "sd2" else FrozenCLIPEmbedder
+        self.wrapped = kind(
             tokenizer=Tokenizer(clip.tokenizer), transformer=clip.model, model=clip.model, max_length=CHUNK + 2
         )
+
+    @property
+    def hijack(self) -> Any:
+        from modules.sd_hijack import model_hijack
+
+        return model_hijack
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without start and end."""
@@ -96,10 +113,14 @@ class TextEncoder:
     forward = encode = __call__
 
 
-class TextEncoders(TextEncoder):
-    """All encoders of the model, answering as the first one where they are asked for one."""
+class TextEncoders(TextEncoder, nn.Module):
+    """All encoders of the model, answering as the first one where they are asked for one.
+
+    What an extension hooks on it or puts in place of `forward` takes part in the drawing: see `hooked`.
+    """
 
     def __init__(self, bundle: ModelBundle) -> None:
+        nn.Module.__init__(self)
         clips: list[Any] = [clip for clip in bundle.clips if hasattr(getattr(clip, "tokenizer", None), "special")]
         if not clips:
             raise not_offered("shared.sd_model", "cond_stage_model")
@@ -108,10 +129,24 @@ class TextEncoders(TextEncoder):
 
     def __call__(self, texts: Sequence[str]) -> Any:
         """(B, T, D); for models with a second conditioning a dictionary of "crossattn" and "vector"."""
-        found = encoded(self._bundle, texts)
+        answer: Any = nn.Module.__call__(self, texts)
+        return answer
+
+    encode = __call__
+
+    def forward(self, texts: Any) -> Any:
+        """The same, before anybody's hooks. texts: also as SDXL's, {"txt": texts}."""
+        found = encoded(self._bundle, texts["txt"] if isinstance(texts, dict) else texts)
         return found if found.get("vector") is not None else found["crossattn"]
 
-    forward = encode = __call__
+    @property
+    def hooked(self) -> bool:
+        """Whether somebody wants a say in what prompts become."""
+        return bool(self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self))
+
+
+class GeneralConditioner(TextEncoders):
+    """Both encoders of SDXL, under the name of its original code."""
 
 
 class Tokenizer:
@@ -136,6 +171,21 @@ class Tokenizer:
 
     def decode(self, tokens: Any) -> str:
         return str(self._tokenizer.decode([int(token) for token in tokens]))
+
+    def convert_ids_to_tokens(self, tokens: Any) -> Any:
+        """The text of each token as the vocabulary has it: "</w>" ends a word."""
+        vocabulary = self._tokenizer._texts
+        return vocabulary[tokens] if isinstance(tokens, int) else [vocabulary[int(token)] for token in tokens]
+
+    def convert_tokens_to_ids(self, tokens: Any) -> Any:
+        """The number of each such text; that of the end for one that is none."""
+        if isinstance(tokens, str):
+            return self._convert_token_to_id(tokens)
+        return [self._convert_token_to_id(token) for token in tokens]
+
+    def _convert_token_to_id(self, token: str) -> int:
+        vocabulary = self._tokenizer._texts
+        return int(vocabulary.index(token)) if token in vocabulary else int(self.eos_token_id)
 
     def get_vocab(self) -> dict[str, int]:
         """Every token and its number."""

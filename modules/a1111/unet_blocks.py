@@ -1,4 +1,4 @@
-"""`diffusion_model.input_blocks` and its like: diffusers' UNet laid out as the original one is."""
+"""`sd_model.model.diffusion_model` of the loaded model, where its network is a UNet."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ if TYPE_CHECKING:
 
 
 def diffusion_model(bundle: ModelBundle) -> Any:
-    """The UNet of `bundle`; `input_blocks`, `middle_block` and `output_blocks` hold its layers in the original order.
+    """The UNet of `bundle` in A1111's shape; a network of another kind as it is."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    They are views: hooks on a layer act on the picture. A block itself is never called, so hooks on it say nothing.
-    """
-    unet = bundle.unet
-    if "input_blocks" not in vars(unet):
-        blocks: dict[str, dict[int, dict[int, Any]]] = {}
-        modules = dict(unet.named_modules())
-        for original, own in bundle.module_names.items():
-            section, _, rest = original.partition(".")
-            numbers = rest.split(".")
-            if section in ("input_blocks", "output_blocks") and len(numbers) >= 2 and numbers[1].isdigit():
-                place = blocks.setdefault(section, {}).setdefault(int(numbers[0]), {})
-                tail = len(numbers) - 2
-            elif section == "middle_block":
-                place = blocks.setdefault(section, {}).setdefault(0, {})
-                tail = len(numbers) - 1
-                numbers = ["0", *numbers]
-            else:
-                continue
-            layer = own.rsplit(".", tail)[0] if tail else own
-            if layer in modules:
-                place.setdefault(int(numbers[1]), modules[layer])
-        unet.__dict__["input_blocks"] = _listed(blocks.get("input_blocks", {}))
-        unet.__dict__["output_blocks"] = _listed(blocks.get("output_blocks", {}))
-        unet.__dict__["middle_block"] = next(iter(_listed(blocks.get("middle_block", {}))), [])
-    return unet
+    if not isinstance(bundle.unet, UNet2DConditionModel):
+        return bundle.unet
+    from modules.a1111.engine.unet import as_a1111
+
+    return as_a1111(bundle.unet)
 
 
-def _listed(blocks: dict[int, dict[int, Any]]) -> list[list[Any]]:
-    return [[layer for _, layer in sorted(layers.items())] for _, layers in sorted(blocks.items())]
+def layer_mapping(bundle: ModelBundle) -> dict[str, Any]:
+    """Name, with underscores, -> layer; each layer knows its own as `network_layer_name`."""
+    found = {}
+    for name, layer in diffusion_model(bundle).named_modules():
+        layer.network_layer_name = f"diffusion_model_{name.replace('.', '_')}"
+        found[layer.network_layer_name] = layer
+    return found

@@ -83,11 +83,13 @@ def test_what_is_not_offered_says_so(studio) -> None:
         pytest.raises(AttributeError, getattr, images, "no_such_name").value,
         pytest.raises(AttributeError, getattr, shared.sd_model, "no_such_name").value,
         pytest.raises(ImportError, exec, "from modules.images import no_such_name").value,
-        pytest.raises(ModuleNotFoundError, exec, "from ldm.util import default").value,
+        pytest.raises(ModuleNotFoundError, exec, "from ldm.models.autoencoder import AutoencoderKL").value,
+        pytest.raises(ImportError, exec, "from ldm.modules.attention import LinearAttention").value,
+        pytest.raises(ModuleNotFoundError, exec, "import backend.memory_management").value,
     ):
         assert "docs/extensions.md" in str(sentence)
     assert not hasattr(images, "no_such_name")
-    assert importlib.util.find_spec("ldm") is None
+    assert importlib.util.find_spec("backend") is None
 
 
 def test_prompts_are_read_as_the_parser_reads_them(studio) -> None:

@@ -173,6 +173,12 @@ class StableDiffusionProcessing:
     def get_conds(self):
         return None, None
 
+    def sample(self, conditioning, unconditional_conditioning, seeds, subseeds, subseed_strength, prompts):
+        """A1111's walk, which extensions put their own in place of. The studio walks by itself."""
+        from modules.a1111.missing import not_offered
+
+        raise not_offered("modules.processing", "StableDiffusionProcessing.sample")
+
     def to_request(self) -> GenerationRequest:
         """What is to be drawn, as `p` stands now."""
         return drafts.request_of(self)

@@ -6,7 +6,7 @@ from modules.a1111.missing import refusing
 from modules.a1111.text_encoders import PromptChunk, TextEncoder, TextEncoders  # noqa: F401
 
 
-class TextConditionalModel(TextEncoder):
+class TextConditionalModel(TextEncoders):
     pass
 
 

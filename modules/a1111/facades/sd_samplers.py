@@ -35,7 +35,18 @@ class OwnSampler(SamplerData):
 
 
 def _data(name):
-    return OwnSampler(name, lambda model: Sampler(name, model), [], {})
+    return OwnSampler(name, lambda model: _made(name, model), [], {})
+
+
+def _made(name, model):
+    """Of the class that A1111 has for samplers of its kind: extensions put functions of their own into those."""
+    if name in TIMESTEPS:
+        from modules.sd_samplers_timesteps import CompVisSampler
+
+        return CompVisSampler(name, model)
+    from modules.sd_samplers_kdiffusion import KDiffusionSampler
+
+    return KDiffusionSampler(name, model)
 
 
 all_samplers = [_data(name) for name in SAMPLER_NAMES]

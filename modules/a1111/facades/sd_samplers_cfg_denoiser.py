@@ -11,6 +11,22 @@ class InnerModel:
     def __init__(self):
         self.inner_model = shared.sd_model
 
+    def __call__(self, x, sigma, cond=None, **kwargs):
+        """Denoised latents (N, C, H, W) of x at the noise levels (N,). cond: (N, T, D), or a dictionary of such."""
+        import torch
+
+        bundle = shared.sd_model.bundle
+        vector = extra = None
+        if isinstance(cond, dict):
+            vector, extra = cond.get("c_adm", cond.get("vector")), cond.get("c_concat")
+            cond = cond.get("c_crossattn", cond.get("crossattn"))
+        cross = torch.cat(list(cond), dim=1) if isinstance(cond, (list, tuple)) else cond
+        while isinstance(extra, (list, tuple)):
+            extra = extra[0]
+        # What A1111 hands over for models that see nothing beside the latents.
+        extra = None if extra is not None and extra.shape[-1] == 1 else extra
+        return bundle.predictor(x, sigma.to(x), cross, vector, extra)
+
     def __getattr__(self, name):
         return getattr(shared.sd_model, name)
 
@@ -44,6 +60,12 @@ class CFGDenoiser:
         self.last_noise_uncond = None
         self.mask_before_denoising = False
         self.classic_ddim_eps_estimation = False
+
+    def forward(self, x, sigma, uncond, cond, cond_scale, s_min_uncond, image_cond):
+        """A1111's guidance, which extensions put their own in place of. The studio's asks `combine_denoised`."""
+        from modules.a1111.missing import not_offered
+
+        raise not_offered("modules.sd_samplers_cfg_denoiser", "CFGDenoiser.forward")
 
     # A class that has another one is asked at every call.
     combine_denoised = combine_denoised

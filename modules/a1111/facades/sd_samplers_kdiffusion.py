@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modules.sd_samplers import samplers_k_diffusion  # noqa: F401
 from modules.sd_samplers import samplers_k_diffusion as samplers_data_k_diffusion  # noqa: F401
 from modules.sd_samplers_cfg_denoiser import CFGDenoiser
 from modules.sd_samplers_common import Sampler

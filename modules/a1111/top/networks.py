@@ -35,5 +35,35 @@ def find_network_filename(name):
     return None if found is None else found.filename
 
 
+class Originals:
+    """What PyTorch had in place before any extension put its own there."""
+
+    def __init__(self):
+        from torch import nn
+
+        for kind in (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.MultiheadAttention):
+            setattr(self, f"{kind.__name__}_forward", kind.forward)
+            setattr(self, f"{kind.__name__}_load_state_dict", kind._load_from_state_dict)
+
+
+originals = Originals()
+
+
+def network_forward(module, input, original_forward):
+    """The layer's answer: the studio's networks are in its weights while a picture is drawn."""
+    return original_forward(module, input)
+
+
+def network_apply_weights(self):
+    """The studio puts networks on and takes them off."""
+
+
+network_restore_weights_from_backup = network_reset_cached_weight = network_apply_weights
+
+
+def network_Linear_forward(self, input):
+    return originals.Linear_forward(self, input)
+
+
 __all__ = ["NetworkOnDisk"]
 __getattr__ = refusing("networks")

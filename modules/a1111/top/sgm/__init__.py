@@ -1,0 +1,1 @@
+"""Names of SDXL's original code that extensions import, over the layers that draw here."""
