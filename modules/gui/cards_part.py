@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
 
@@ -28,7 +29,7 @@ def with_cards(studio: Studio, tab: str) -> Iterator[None]:
         with gr.Tab(label("page.cards.generation"), id=f"{tab}_generation", elem_id=f"{tab}_generation_tab") as form:
             yield
         form.select(fn=None, js=script("closeCards", tab), **private())
-        pages = {page: (kind, label(words)) for page, (kind, words) in PAGES.items()}
+        pages: dict[str, tuple[str, Any]] = {page: (kind, label(words)) for page, (kind, words) in PAGES.items()}
         if studio.host is not None:
             pages |= {page: (kind, title) for page, kind, title in studio.host.page.card_pages() if page not in pages}
         for page in ordered(str(studio.settings["ui_extra_networks_tab_reorder"]), tuple(pages)):
