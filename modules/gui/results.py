@@ -173,7 +173,7 @@ def _bind_prompts(studio: Studio, tab: Tab, top: PromptRow) -> None:
     )
     top.count_tokens.click(
         lambda prompt, negative, steps, chosen: counters_html(
-            prompt, negative, steps, studio.settings, studio.styles, chosen or ()
+            prompt, negative, steps, studio.settings, studio.styles, chosen or (), language_now(studio)
         ),
         [*boxes, tab.fields.components["steps"], top.styles],
         list(top.counters),

@@ -178,6 +178,32 @@ def test_a_dropped_picture_says_how_it_was_made(prompt) -> None:
     assert prompt.input_value(PROMPT) == "a house"
 
 
+def test_a_dropped_text_file_is_the_prompt(prompt) -> None:
+    prompt.evaluate(DROP, [PROMPT, base64.b64encode(b"a mill\nat night").decode(), "a.txt", "text/plain"])
+    prompt.wait_for_function(f"document.querySelector('{PROMPT}').value === 'a mill\\nat night'")
+
+
+def test_a_suggestion_is_taken_by_a_finger(visit, studio: StandIn) -> None:
+    page = visit(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}).open()
+    page.tap(PROMPT)
+    page.wait_for_selector(LIST, state="attached")
+    page.keyboard.type("lon")
+    page.wait_for_selector(f"{LIST} li")
+    page.tap(f"{LIST} li")
+    page.wait_for_function(f"document.querySelector('{PROMPT}').value === 'long hair, '")
+
+
+def test_the_counter_shows_which_bracket_has_no_partner(prompt) -> None:
+    prompt.keyboard.type("a (red house, (door) ")
+    counter = prompt.locator("#txt2img_token_counter .token-counter.unbalanced")
+    counter.wait_for()
+    assert counter.get_attribute("title").startswith("The bracket ( at character 3 is never closed")
+    counter.click()
+    assert chosen(prompt)[1] == "("
+    prompt.keyboard.press("Delete")
+    prompt.wait_for_function("!document.querySelector('#txt2img_token_counter .unbalanced')")
+
+
 def test_a_picture_without_a_word_changes_nothing(prompt) -> None:
     plain = io.BytesIO()
     Image.new("RGB", (8, 8)).save(plain, "PNG")

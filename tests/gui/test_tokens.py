@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modules.gui.tokens import balanced, counters_html
+from modules.gui.tokens import counters_html, lone_bracket
 from modules.prompt.styles import Style, StyleBook
 from modules.settings.store import Settings
 
@@ -37,13 +37,43 @@ def test_a_long_prompt_takes_more_chunks() -> None:
     assert ">80/150<" in positive
 
 
-def test_open_brackets_are_marked() -> None:
-    assert "unbalanced" in counters_html("a (red house", "", 20, Settings())[0]
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a (red house", "The bracket ( at character 3 is never closed"),
+        ("a red] house", "The bracket ] at character 6 was never opened"),
+        ("a ([red) house", "The bracket [ at character 4 is never closed"),
+    ],
+)
+def test_a_lone_bracket_is_marked_and_named(text: str, said: str) -> None:
+    counter = counters_html(text, "", 20, Settings())[0]
+    assert "unbalanced" in counter
+    assert f'title="{said}' in counter
+
+
+def test_the_hint_is_in_the_readers_language_and_no_html() -> None:
+    counter = counters_html("", '<b>"(', 20, Settings(), language="zh-CN")[1]
+    assert "第 5 个字符处的括号 ( 没有闭合" in counter
+    assert "<b>" not in counter
+
+
+def test_a_style_may_be_at_fault() -> None:
+    book = StyleBook((Style("Old", "(painting of {prompt}", ""),))
+    assert "styles" in counters_html("a red house", "", 20, Settings(), book, ["Old"])[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "fine"),
-    [("", True), ("(a [b] c)", True), (r"\(a", True), (r"a\\(b)", True), ("(a", False), ("a)", False), ("([)]", False)],
+    ("text", "at"),
+    [
+        ("", None),
+        ("(a [b] c)", None),
+        (r"\(a", None),
+        (r"a\\(b)", None),
+        ("(a", 0),
+        ("a)", 1),
+        ("([)]", 1),
+        ("(a) (b", 4),
+    ],
 )
-def test_brackets(text: str, fine: bool) -> None:
-    assert balanced(text) is fine
+def test_brackets(text: str, at: int | None) -> None:
+    assert lone_bracket(text) == at

@@ -1,3 +1,5 @@
+import { toast } from "./toast.js";
+
 // The boxes that take a prompt, of all tabs and parts. What they can do comes with the first one that is used.
 export const PROMPTS = "[id*='_prompt'] textarea:not([readonly], [disabled])";
 
@@ -10,6 +12,19 @@ export function watchPrompts() {
     const wake = ({ target }) => target.matches?.(PROMPTS) && promptBox();
     document.addEventListener("focusin", wake);
     document.addEventListener("dragenter", wake);
+    document.addEventListener("click", ({ target }) => showBracket(target.closest?.(".token-counter.unbalanced")));
+    document.addEventListener("keydown", ({ key, target }) => key === "Enter" && showBracket(target.closest?.(".token-counter.unbalanced")));
+}
+
+/** Selects the bracket that the counter complains about, and says what is wrong with it. */
+function showBracket(counter) {
+    if (!counter) return;
+    toast(counter.title, "warning", 8);
+    const box = counter.closest(".prompt-row")?.querySelector("textarea");
+    const at = Number(counter.dataset.at);
+    if (!box || !counter.dataset.at) return;
+    box.focus();
+    box.setSelectionRange(at, at + 1);
 }
 
 /** Adds a style sheet of ours that only some part of the page needs. */
