@@ -72,14 +72,18 @@ def test_a_prompt_becomes_a_picture_with_its_text(page, studio: StandIn) -> None
 
 def test_the_picture_is_seen_while_it_forms(page, studio: StandIn) -> None:
     studio.step_seconds = 0.15
-    generate(page, steps=30)
+    generate(page, steps=150)
     page.wait_for_selector("#txt2img_live .live-picture:not([hidden])")
     page.wait_for_function("document.querySelector('#txt2img_live .live-time').textContent.includes('left')")
-    assert re.fullmatch(r"Step \d+ of 30", page.inner_text("#txt2img_live .live-text"))
+    assert re.fullmatch(r"Step \d+ of 150", page.inner_text("#txt2img_live .live-text"))
     assert re.match(r"\[\d+% \d+:\d\d ETA: \d+:\d\d\] Atelier", page.title())
-    seen = page.locator("#txt2img_live .live-picture")
-    box, frame = seen.bounding_box(), page.locator("#txt2img_gallery_container").bounding_box()
-    assert box["width"] > 0.9 * frame["width"]
+    page.wait_for_function(
+        """() => {
+            const [picture, frame] = ["#txt2img_live .live-picture", "#txt2img_gallery_container"].map(
+                (one) => document.querySelector(one).getBoundingClientRect().width);
+            return picture > 0.9 * frame;
+        }"""
+    )
 
 
 def test_interrupt_acts_after_the_step_and_keeps_the_picture(page, studio: StandIn) -> None:
@@ -419,8 +423,16 @@ def test_generate_stays_in_reach_of_the_thumb(visit) -> None:
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     box = page.locator(GENERATE).bounding_box()
     assert 0 < box["y"] < 844 - box["height"] + 1
-    gallery, sampler = (page.locator(f"#txt2img_{name}").bounding_box() for name in ("gallery_container", "sampling"))
-    assert gallery["y"] < sampler["y"]
+
+    def above() -> bool:
+        found = (page.locator(f"#txt2img_{name}").bounding_box() for name in ("gallery_container", "sampling"))
+        gallery, sampler = (box["y"] for box in found)
+        return gallery < sampler
+
+    assert not above()
+    generate(page)
+    page.wait_for_selector("#txt2img_results[data-filled=yes]")
+    assert above()
 
 
 def test_the_page_says_that_the_engine_is_loading_until_it_is_ready(visit, studio: StandIn) -> None:
