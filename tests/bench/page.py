@@ -48,8 +48,8 @@ began = time.process_time(); build(studio); print(time.process_time() - began)
 """
 TEXT = (
     "a red apple, (blue sky:1.2)\\nNegative prompt: blurry, text\\nSteps: 31, Sampler: DPM++ 2M, "
-    "Schedule type: Karras, CFG scale: 5.5, Seed: 12345, Size: 640x448, Denoising strength: 0.4, Clip skip: 2, Hires upscale: 1.5, "
-    "Hires steps: 9, Hires upscaler: Latent, Variation seed: 7, Variation seed strength: 0.2"
+    "Schedule type: Karras, CFG scale: 5.5, Seed: 12345, Size: 640x448, Denoising strength: 0.4, Clip skip: 2, "
+    "Hires upscale: 1.5, Hires steps: 9, Hires upscaler: Latent, Variation seed: 7, Variation seed strength: 0.2"
 )
 FREE = """() => new Promise((done) => {
     const began = performance.now();
