@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from modules.gui import control_panel, form
+from modules.gui.batch_captions import write_captions
 from modules.gui.batch_mode import FILES, batch_mode, to_picture_batch
 from modules.gui.canvas import Brush, canvas
 from modules.gui.cards_part import with_cards
@@ -17,7 +18,7 @@ from modules.gui.detail_part import detail_part
 from modules.gui.extensions_part import building_tab, left_to, scripts_part, section, with_scripts
 from modules.gui.extra_options import extra_options, overrides_in
 from modules.gui.form import Tab
-from modules.gui.i18n import label, param_key
+from modules.gui.i18n import label, param_key, say
 from modules.gui.img2img_request import (
     AREAS,
     MASK_MODES,
@@ -31,7 +32,7 @@ from modules.gui.needs import Studio
 from modules.gui.part_values import SCRIPTS
 from modules.gui.prompt_row import PromptRow, prompt_row
 from modules.gui.results import bind_generation, results_column
-from modules.gui.run import told
+from modules.gui.run import language_now, told
 from modules.gui.script_part import script_part
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
 from modules.terms.picture_batch import PictureBatch
@@ -76,21 +77,25 @@ def build(studio: Studio) -> Tab:
 
 
 def _bind_describing(studio: Studio, tab: Tab, top: PromptRow) -> None:
-    """The buttons that put the picture of the open mode into words, as the prompt."""
+    """The buttons that put the picture of the open mode into words, as the prompt; those of a batch, as text files."""
     everything = tab.everything
+    done = gr.Textbox(visible="hidden", elem_id=f"{TAB}_described")
 
-    def describe(model: str, *values: Any) -> str:
+    def describe(model: str, *values: Any) -> tuple[Any, str]:
         named = everything.named(values)
-        return told(studio, lambda: studio.caption(picture_and_mask(str(named["mode"]), named)[0], model))
+        if named["mode"] == "batch":
+            count, folder = told(studio, lambda: write_captions(studio, named, model))
+            return gr.skip(), say("notice.captioned", language_now(studio), count=count, folder=folder)
+        return told(studio, lambda: studio.caption(picture_and_mask(str(named["mode"]), named)[0], model)), ""
 
     for model, button in top.describe.items():
         button.click(
             partial(describe, model),
             everything.inputs,
-            top.prompt,
+            [top.prompt, done],
             js=script("readyImg2img", list(everything.components)),
             **private(),
-        )
+        ).success(fn=None, js=script("tellSaved"), inputs=done, **private())
 
 
 def _modes(studio: Studio, tab: Tab) -> gr.File:

@@ -15,6 +15,7 @@ from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.run import language_now, told
 from modules.gui.send_to import CANVASES, EXTRAS
+from modules.gui.sentences import in_language
 from modules.gui.widgets import Fields, private, script
 from modules.imaging.files import open_image
 from modules.imaging.metadata import read_metadata
@@ -67,7 +68,8 @@ def build(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
         text = infotext_of(read_metadata(told(studio, lambda: open_image(Path(path)))))
         if not text:
             return i18n.say("notice.no_infotext", language_now(studio)), ""
-        return text, "".join(f'<p class="note">{escape(note)}</p>' for note in paste.read(studio, text)[1])
+        notes = (in_language(note, language_now(studio)) for note in paste.read(studio, text)[1])
+        return text, "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
 
     def fill(fields: Fields, text: str, *values: Any) -> list[Any]:
         named = fields.named(values)

@@ -14,7 +14,7 @@ export const handlers = {
     sentText: (tab, _, ...values) => [results.infotextOfSelected(tab), ...values],
     chosenAnd: (tab, _, ...values) => [JSON.stringify(results.chosen(tab)), ...values],
     chosenPicture: (tab) => JSON.stringify(results.chosen(tab)),
-    tellSaved: (sentence) => void toast(sentence, "info"),
+    tellSaved: (sentence) => void (sentence && toast(sentence, "info")),
     tellNotes: (lines) => void (lines && lines.split("\n").forEach((line) => tell(line, "warning", 12))),
 };
 
