@@ -24,6 +24,7 @@ from modules.networks.files import read_metadata
 from modules.networks.folders import ModelFile
 from modules.networks.index import Said
 from modules.networks.library import NetworkInfo
+from modules.studio.lora_versions import fitting
 from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, NotFound
 from modules.terms.registry import nearest
@@ -125,7 +126,8 @@ class Cards:
     ) -> Page:
         """The cards whose path, alias, hash or base model contain every word of `text` (any case).
 
-        folder: only those below it, as `folders` names it. base: only those made for it, as `bases` names it.
+        folder: only those below it, as `folders` names it. base: only those made for it, as `bases` names it; without,
+        LoRAs for another kind of checkpoint than the chosen one are left out, unless the settings want all.
         Raises: NotFound for an unknown kind, BadRequest for an unknown order or a page that cannot be.
         """
         if order not in ORDERS:
@@ -134,6 +136,8 @@ class Cards:
             raise BadRequest(f"A page begins at 0 or later and has at most {MOST} cards.")
         words, below = text.lower().split(), f"{folder}/" if folder else ""
         hidden = self._shows_hidden(text)
+        # A base that was asked for is shown, whatever the checkpoint.
+        fits = fitting(self._studio) if kind == "loras" and not base else (lambda base: True)
         found = [
             model
             for model in self._in_order(kind, order)
@@ -141,6 +145,7 @@ class Cards:
             and model.slashed.startswith(below)
             and (not base or model.base == base)
             and (hidden or not model.hidden)
+            and fits(model.base)
         ]
         if descending:
             found.reverse()

@@ -1,6 +1,7 @@
 // One pane of cards: searched and sorted by the server, a page at a time; only the cards in view are in the document.
 import { CardGrid } from "./cards_grid.js";
 import { isIn, toggled } from "./cards_words.js";
+import { listen } from "./events.js";
 import { post, uploadModel } from "./models.js";
 import { promptOf, PROMPTS, sheet } from "./prompt.js";
 import { rewrite } from "./prompt_text.js";
@@ -9,6 +10,7 @@ import { toast } from "./toast.js";
 import { told } from "./told.js";
 
 const SEARCH_AFTER = 150;
+const FITTING = ["sd_model_checkpoint", "lora_show_all", "lora_hide_unknown_for_versions"];
 const options = () => window.atelierBoot.options;
 // The setting's words -> the server's.
 const ORDER = { Path: "path", Name: "name", "Date Created": "date_created", "Date Modified": "date_modified" };
@@ -34,6 +36,8 @@ export class Pane {
             return this.grid.refresh();
         }
         this.built = true;
+        // Which LoRAs there are to choose from depends on these.
+        if (this.kind === "loras") listen("settings", ({ keys }) => keys.some((key) => FITTING.includes(key)) && this.root.offsetParent && this.grid.restart());
         await sheet("cards.css");
         this.build();
         await Promise.all([this.overview(), this.grid.restart()]);
