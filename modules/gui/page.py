@@ -89,6 +89,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
                 img2img = img2img_tab.build(studio)
             with gr.Tab(label("page.tab.extras"), id="extras", elem_id="tab_extras"):
                 extras = extras_tab.build(studio)
+            know_tabs(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.png_info"), id="pnginfo", elem_id="tab_pnginfo"):
                 png_info_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.modelmerger"), id="modelmerger", elem_id="tab_modelmerger"):
@@ -97,7 +98,6 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
                 library_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:
                 models_tab.build()
-            know_tabs(studio, tab, img2img, extras)
             extension_tabs(studio)
             with gr.Tab(label("page.tab.queue"), id="queue", elem_id="tab_queue") as queue:
                 queue_tab.build()

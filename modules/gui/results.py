@@ -115,13 +115,14 @@ def bind_generation(
         differs = "\n".join(in_language(note, language_now(studio)) for note in notes)
         return only_changed(values, [*new.values(), differs])
 
+    # First those of scripts: the event of the fields leaves the prompt alone of the text.
+    bind_paste(studio, tab, top.paste)
     top.paste.click(
         pasted,
         fields.inputs,
         [*fields.inputs, differs],
         **private(),
     ).success(fn=None, js=script("tellNotes"), inputs=differs, **private())
-    bind_paste(studio, tab, top.paste)
 
 
 def only_changed(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:

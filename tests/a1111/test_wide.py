@@ -116,6 +116,14 @@ def test_a_script_in_both_lists_has_its_fields_once(wide: Any) -> None:
     assert [name for name in names if name.startswith("script.wide.")] == ["script.wide.0"]
 
 
+def test_scripts_read_a_pasted_text_before_the_prompt_is_all_that_is_left_of_it(wide: Any) -> None:
+    own = component(wide, "paste")._id
+    prompt = component(wide, "txt2img_prompt")
+    events = [one for one in wide.demo.fns.values() if (own, "click") in one.targets]
+    assert [prompt in one.outputs for one in events] == [False, True]
+    assert any(one.elem_id == "wide_strength" for one in events[0].outputs)
+
+
 def test_what_scripts_want_is_sent_along(wide: Any) -> None:
     text = "a cat\nSteps: 7, Sampler: Euler, Wide strength: 0.25"
     said = dict(
