@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,10 +296,10 @@ def _guarded(one: ScriptCallback, *args: Any, **kwargs: Any) -> None:
 
 def _registering_file() -> str:
     """The file that registers: the script being loaded, or the nearest caller outside of this file."""
-    for frame in inspect.stack()[2:]:
-        if frame.filename != __file__:
-            return frame.filename
-    return "unknown"
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame.f_code.co_filename if frame is not None else "unknown"
 
 
 def _extension_of(filename: str) -> str:

@@ -48,6 +48,8 @@ def _wrap(kind: type, also: frozenset[str] = frozenset()) -> None:
         init(self, *args, **translated(kind, known, options))
 
     taking.takes_gradio3 = True  # type: ignore[attr-defined]
+    # Gradio asks for it with every component and every configuration; worked out once, that is free.
+    taking.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
     kind.__init__ = taking  # type: ignore[misc]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,4 +54,5 @@ def _telling(init: Callable[..., None]) -> Callable[..., None]:
         if runner is not None:
             runner.after_component(self, **options)
 
+    telling.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
     return telling

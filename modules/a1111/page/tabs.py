@@ -27,8 +27,6 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
     for blocks, title, elem_id in brought:
         if title not in hidden:
             found.append((str(title), str(elem_id), partial(_join, blocks)))
-    if script_callbacks.has_any("ui_train_tabs"):
-        found.append(("Train", "train", _train_tabs))
     order = {title: place for place, title in enumerate(bound().settings.get("ui_tab_order", ()))}
     found.sort(key=lambda tab: order.get(tab[0], len(order)))
     bound().tabs[:] = [elem_id for _, elem_id, _ in found]
@@ -36,18 +34,17 @@ def tabs() -> list[tuple[str, str, Callable[[], None]]]:
     return found
 
 
-def _train_tabs() -> None:
-    """What extensions add to A1111's Train tab, in a tab of its own."""
-    import gradio as gr
-
+def train_tabs() -> None:
+    """Builds, inside the tabs of the Train tab, what extensions add there."""
     from modules import infotext_utils, script_callbacks
 
+    if not script_callbacks.has_any("ui_train_tabs"):
+        return
     fields = {key: component for component, key in infotext_utils.paste_fields["txt2img"]["fields"]}
     wanted = ("Prompt", "Negative prompt", "Steps", "Sampler", "CFG scale", "Seed", "Size-1", "Size-2")
-    with gr.Tabs(elem_id="train_tabs"):
-        script_callbacks.ui_train_tabs_callback(
-            script_callbacks.UiTrainTabParams([fields[key] for key in wanted if key in fields])
-        )
+    script_callbacks.ui_train_tabs_callback(
+        script_callbacks.UiTrainTabParams([fields[key] for key in wanted if key in fields])
+    )
 
 
 def _join(blocks: gr.Blocks | Any) -> None:
@@ -56,12 +53,23 @@ def _join(blocks: gr.Blocks | Any) -> None:
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Within: blocks that are made are pages of their own and do not join the one that is being built."""
+    """Within: blocks that are made are pages of their own and do not join the one that is being built.
+
+    They are never served as such, so Gradio does not make them an app and a configuration, which took longer than all
+    their components.
+    """
+    import gradio as gr
     from gradio.context import Context
+    from gradio.routes import App
 
     root, block = Context.root_block, Context.block
     Context.root_block = Context.block = None
+    configure, create = gr.Blocks.get_config_file, vars(App)["create_app"]
+    gr.Blocks.get_config_file = lambda self: {}  # type: ignore[method-assign, assignment, return-value]
+    App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         Context.root_block, Context.block = root, block
+        gr.Blocks.get_config_file = configure  # type: ignore[method-assign]
+        App.create_app = create  # type: ignore[method-assign]

@@ -63,6 +63,7 @@ class Extensions:
         self._lock = threading.Lock()
         self._failures: dict[str, list[Failure]] = {}
         self._active: list[Extension] | None = None
+        self._names: dict[str, str] = {}
         self._constraints: tuple[dict[str, list[str]], dict[str, list[str]]] | None = None
         self.starts = StartWatch(flags.cache_dir / NOTE)
         broke = self.starts.found
@@ -110,10 +111,13 @@ class Extensions:
 
     def name_of(self, filename: str) -> str:
         """The canonical name of the extension that a file belongs to; "base" for the studio's own."""
-        try:
-            return Path(filename).resolve().relative_to(self.folder.resolve()).parts[0].lower()
-        except (ValueError, IndexError):
-            return BASE
+        # Asked for at every component of the page; links are followed, so the disk is.
+        if filename not in self._names:
+            try:
+                self._names[filename] = Path(filename).resolve().relative_to(self.folder.resolve()).parts[0].lower()
+            except (ValueError, IndexError):
+                self._names[filename] = BASE
+        return self._names[filename]
 
     def failed(self, extension: str, what: str, error: BaseException) -> None:
         """Takes note that a part of an extension did not work; the rest goes on."""
