@@ -114,3 +114,26 @@ def test_keys_of_the_canvas_are_those_that_were_chosen(visitor: Visitor, tmp_pat
     assert "G: larger brush" in words
     assert "Shift + wheel: brush size" in words
     assert "smaller brush" not in words
+
+
+def test_the_border_between_settings_and_results_is_dragged_and_put_back(visitor: Visitor) -> None:
+    page = visitor.open()
+    border = page.locator("#txt2img_settings > .column-border")
+    border.wait_for()
+
+    def width() -> float:
+        return page.locator("#txt2img_settings").bounding_box()["width"]
+
+    usual = width()
+    at = border.bounding_box()
+    page.mouse.move(at["x"] + 6, at["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(at["x"] - 144, at["y"] + 10, steps=4)
+    page.mouse.up()
+    assert width() < usual - 100
+    narrow = width()
+    page.reload()
+    border.wait_for()
+    assert abs(width() - narrow) < 4
+    border.dblclick(position={"x": 6, "y": 10})
+    assert abs(width() - usual) < 4

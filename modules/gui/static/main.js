@@ -4,6 +4,7 @@ import { nameUploads, watchStopping } from "./access.js";
 import { openCanvas, watchPaste } from "./canvas.js";
 import * as drafts from "./drafts.js";
 import { tellErrors } from "./errors.js";
+import { watchColumns } from "./columns.js";
 import { handlers as familyHandlers } from "./family.js";
 import { watchForever } from "./forever.js";
 import * as fields from "./fields.js";
@@ -101,6 +102,7 @@ for (const tab of TABS) {
         watchKeys(tab);
         results.watchGallery(tab);
         watchLightbox(tab);
+        watchColumns(tab);
         if (tab !== "extras") watchForever(tab);
         watchStopping(tab);
         follower(tab).attach();
