@@ -34,6 +34,7 @@ TITLES: Final[Mapping[str, str]] = {
     "tab_extras": "Extras",
     "tab_pnginfo": "PNG Info",
     "tab_modelmerger": "Checkpoint Merger",
+    "tab_train": "Train",
     "tab_library": "Library",
     "tab_models": "Models",
     "tab_queue": "Queue",

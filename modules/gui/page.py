@@ -24,6 +24,7 @@ from modules.gui import (
     routes,
     send_to,
     settings_tab,
+    train_tab,
     txt2img_tab,
 )
 from modules.gui.arrangement import TITLES, arrange
@@ -53,19 +54,20 @@ def mount(app: FastAPI, studio: Studio) -> gr.Blocks:
         studio.host.page.add_routes(app)
     demo, opening = build(studio, config)
     serve_in_place(_folders(studio))
-    gr.mount_gradio_app(
-        app,
-        demo,
-        path="/",
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        show_error=False,
-        max_file_size=MAX_UPLOAD,
-        favicon_path=str(FAVICON),
-        i18n=i18n.for_components(studio.settings.catalogue.values()),
-        theme=theme(),
-    )
+    with demo.described_once():
+        gr.mount_gradio_app(
+            app,
+            demo,
+            path="/",
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            show_error=False,
+            max_file_size=MAX_UPLOAD,
+            favicon_path=str(FAVICON),
+            i18n=i18n.for_components(studio.settings.catalogue.values()),
+            theme=theme(),
+        )
     demo.mounted()
     gradio = app.router.routes[-1]
     brought = studio.host.page.head() if studio.host is not None else ""
@@ -94,6 +96,8 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
                 png_info_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.modelmerger"), id="modelmerger", elem_id="tab_modelmerger"):
                 merger = merger_tab.build(studio)
+            with gr.Tab(label("page.tab.train"), id="train", elem_id="tab_train"):
+                train_tab.build(studio)
             with gr.Tab(label("page.tab.library"), id="library", elem_id="tab_library") as library:
                 library_tab.build(studio, tab, img2img, extras)
             with gr.Tab(label("page.tab.models"), id="models", elem_id="tab_models") as models:

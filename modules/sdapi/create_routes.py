@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -11,7 +10,7 @@ from pydantic import BaseModel, Field
 from modules.sdapi.needs import Studio
 from modules.sdapi.permission import need_permission
 from modules.sdapi.schemas import Body
-from modules.terms.errors import BadRequest
+from modules.studio.new_networks import dropout_of, numbers_of
 
 NO_TRAINING = (
     "This studio does not train yet. Train with another program, then put the file into the folder {folder} "
@@ -67,7 +66,7 @@ def routes(studio: Studio) -> APIRouter:
             activation=body.activation_func,
             start=body.weight_init,
             norm=body.add_layer_norm,
-            dropout=dropout_of(body, layers),
+            dropout=dropout_of(body.dropout_structure, layers) if body.use_dropout else [],
         )
         path = studio.create_hypernetwork(body.name, shape, overwrite=body.overwrite_old)
         return Info(info=f"create hypernetwork filename: {path}")
@@ -85,22 +84,3 @@ def routes(studio: Studio) -> APIRouter:
         raise HTTPException(501, NO_TRAINING.format(folder=folder, refresh="refresh-checkpoints"))
 
     return router
-
-
-def dropout_of(body: NewHypernetworkBody, layers: list[float]) -> list[float]:
-    """The share dropped behind each layer; empty without dropout."""
-    if not body.use_dropout:
-        return []
-    if body.dropout_structure:
-        return numbers_of(body.dropout_structure, "dropout_structure")
-    # What A1111 fills in: 0.3 behind every layer but the first and the last.
-    return [0.0, *(0.3 for _ in layers[1:-1]), 0.0]
-
-
-def numbers_of(given: str | list[Any], field: str) -> list[float]:
-    """ "1, 2, 1" or a list of numbers -> numbers. Raises: BadRequest naming the field."""
-    words = re.split(r"[,\s]+", given.strip()) if isinstance(given, str) else given
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise BadRequest(f"{field} must be numbers parted by commas, such as 1, 2, 1.") from error

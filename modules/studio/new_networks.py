@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modules.studio.placing import safe_name
 from modules.terms.atomic import creating, replacing
@@ -74,3 +75,17 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
             yield draft
     except FileExistsError as error:
         raise BadRequest(f"There is a file {path.name} already. Choose another name, or overwrite it.") from error
+
+
+def numbers_of(given: str | Sequence[Any], field: str) -> list[float]:
+    """ "1, 2, 1" or a list of numbers -> numbers. Raises: BadRequest naming the field."""
+    words = re.split(r"[,\s]+", given.strip()) if isinstance(given, str) else given
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise BadRequest(f"{field} must be numbers parted by commas, such as 1, 2, 1.") from error
+
+
+def dropout_of(given: str | Sequence[Any] | None, layers: Sequence[float]) -> list[float]:
+    """The share dropped behind each layer; nothing given: what A1111 fills in, 0.3 behind each but first and last."""
+    return numbers_of(given, "dropout_structure") if given else [0.0, *(0.3 for _ in layers[1:-1]), 0.0]

@@ -101,6 +101,10 @@ class Page:
         """Title, elem_id and what builds the inside, of every tab of extensions."""
         return tabs.tabs()
 
+    def train_tabs(self) -> None:
+        """Builds, here, what extensions add to the Train tab."""
+        tabs.train_tabs()
+
     def know(self, tab: str, fields: Mapping[str, Component], picture: Component | None = None) -> None:
         """Tells extensions of a tab's fields by name, and of the canvas that takes its picture."""
         from modules import infotext_utils

@@ -53,23 +53,15 @@ def _join(blocks: gr.Blocks | Any) -> None:
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Within: blocks that are made are pages of their own and do not join the one that is being built.
-
-    They are never served as such, so Gradio does not make them an app and a configuration, which took longer than all
-    their components.
-    """
-    import gradio as gr
+    """Within: blocks that are made are pages of their own and do not join the one that is being built."""
     from gradio.context import Context
-    from gradio.routes import App
+
+    from modules.gui.guard import unserved
 
     root, block = Context.root_block, Context.block
     Context.root_block = Context.block = None
-    configure, create = gr.Blocks.get_config_file, vars(App)["create_app"]
-    gr.Blocks.get_config_file = lambda self: {}  # type: ignore[method-assign, assignment, return-value]
-    App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[method-assign, assignment]
     try:
-        yield
+        with unserved():
+            yield
     finally:
         Context.root_block, Context.block = root, block
-        gr.Blocks.get_config_file = configure  # type: ignore[method-assign]
-        App.create_app = create  # type: ignore[method-assign]
