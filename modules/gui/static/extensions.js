@@ -3,6 +3,7 @@ import { showAvailable, showBackups, showFrom } from "./extensions_more.js";
 import { showReview } from "./extensions_review.js";
 import { address, element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 
 const PARTS = ["installed", "available", "from", "backups"];
 
@@ -53,7 +54,7 @@ export function button(text, work, properties = {}) {
         try {
             await work(made);
         } catch (error) {
-            toast(error.message, "error");
+            tell(error.message);
         } finally {
             made.disabled = false;
             made.ariaBusy = "false";

@@ -3,6 +3,7 @@ import { button, change, get } from "./extensions.js";
 import { showReview } from "./extensions_review.js";
 import { element, t } from "./texts.js";
 import { toast } from "./toast.js";
+import { tell } from "./told.js";
 
 const HIDDEN = ["ads", "localization", "installed"];
 
@@ -31,7 +32,7 @@ export async function showAvailable(page) {
         box.onchange = () => {
             if (box.checked) hidden.add(tag);
             else hidden.delete(tag);
-            look().catch((error) => toast(error.message, "error"));
+            look().catch((error) => tell(error.message));
         };
         return element("label", { title: meaning }, box, ` ${tag}`);
     };
@@ -42,9 +43,9 @@ export async function showAvailable(page) {
     let typing = 0;
     search.oninput = () => {
         clearTimeout(typing);
-        typing = setTimeout(() => look().catch((error) => toast(error.message, "error")), 200);
+        typing = setTimeout(() => look().catch((error) => tell(error.message)), 200);
     };
-    order.onchange = () => look().catch((error) => toast(error.message, "error"));
+    order.onchange = () => look().catch((error) => tell(error.message));
     page.body.replaceChildren(
         element("div", { className: "extensions-bar" }, url, load),
         element("div", { className: "extensions-bar" }, search, order),
@@ -86,7 +87,7 @@ export async function showFrom(page) {
             const data = await base64(zip.files[0]);
             showReview(page, await change("/archive", { name: zip.files[0].name, data }));
         } catch (error) {
-            toast(error.message, "error");
+            tell(error.message);
         }
         zip.value = "";
     };
@@ -132,7 +133,7 @@ async function backup(page, row) {
         async () => {
             const done = await change("/states/restore", { file: row.file });
             toast(t("ext_restored"));
-            for (const problem of done.problems) toast(problem, "warning", 15);
+            for (const problem of done.problems) tell(problem, "warning", 15);
             await page.open("backups");
         },
         { disabled: !differs.length },
