@@ -1,0 +1,39 @@
+"""The page on a phone: every tab is reached, nothing is wider than the screen, and buttons fit a finger."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gui.conftest import Visitor
+from tests.gui.stand_in import StandIn
+from tests.gui.test_accessibility import TABS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# Left and right of what is chosen, in the line of tabs.
+CHOSEN = """tab => {
+    const [line, button] = ["#tabs [role=tablist]", `#tab_${tab}-button`].map((one) => document.querySelector(one));
+    const [outside, inside] = [line, button].map((one) => one.getBoundingClientRect());
+    return button.ariaSelected === "true" && inside.left >= outside.left && inside.right <= outside.right;
+}"""
+SMALL = """() => [...document.querySelectorAll("button.tool, .own-buttons button, .generate-box button")]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 40)
+    .map((one) => one.id || one.textContent || one.ariaLabel)"""
+
+
+def test_every_tab_fits_a_phone(browser, address: str, studio: StandIn) -> None:
+    visitor = Visitor(browser, address, **PHONE)
+    page = visitor.open()
+    wide, small = {}, {}
+    for tab in (*TABS[::-1], TABS[0]):
+        page.evaluate("tab => document.getElementById(`tab_${tab}-button`).click()", tab)
+        page.wait_for_function(CHOSEN, arg=tab)
+        page.wait_for_timeout(300)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 390:
+            wide[tab] = width
+        if found := page.evaluate(SMALL):
+            small[tab] = found
+    visitor.context.close()
+    assert (wide, small) == ({}, {})
