@@ -16,9 +16,12 @@ from pathlib import Path
 import httpx
 import pytest
 import torch
+from PIL import Image
 
 from modules.checkpoints.files import open_tensors, read_header
 from modules.checkpoints.inspect import inspect_file
+from modules.enhance.captions import LONGEST_SIDE, small_enough
+from modules.imaging.resize import ResizeMode, resize
 from modules.studio.flags import parse_flags
 from modules.terms.errors import WebuiError
 from tests.sdapi.serving import Server, serving
@@ -183,3 +186,45 @@ def test_gradio_is_newer_than_its_known_holes() -> None:
     locked = re.search(r"^gradio==(\d+)\.(\d+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
     assert locked is not None
     assert (int(locked[1]), int(locked[2])) >= (6, 20)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"seed": 10**40},
+        {"subseed": 1 << 63},
+        {"prompt": "(" * 200_000},
+        {"enable_hr": True, "hr_scale": 1e6, "denoising_strength": 0.5},
+        {"enable_hr": True, "hr_resize_x": 10**6, "denoising_strength": 0.5},
+        {"batch_size": 10**6},
+        {"n_iter": 10**6},
+        {"steps": 10**30},
+        {"width": 10**9},
+    ],
+)
+def test_no_request_is_boundless(client: httpx.Client, field: dict[str, object]) -> None:
+    body = {"prompt": "x", "steps": 1, "width": 64, "height": 64, **field}
+    answer = client.post("/sdapi/v1/txt2img", json=body)
+    assert answer.status_code == 422
+    assert "at most" in answer.json()["errors"]
+
+
+@pytest.mark.parametrize("mode", [ResizeMode.CROP, ResizeMode.STRETCH])
+@pytest.mark.parametrize("size", [(1_000_000, 1), (1, 1_000_000)])
+def test_a_long_strip_does_not_fill_the_memory(size: tuple[int, int], mode: ResizeMode) -> None:
+    """A picture of few pixels that would have 10^11 once it covers a square, or fits an upscaler's factor."""
+    strip = Image.new("1", size).convert("RGB")
+
+    def upscale(image: Image.Image, factor: float) -> Image.Image:
+        raise AssertionError("no upscaler is asked for this")
+
+    with pytest.raises(WebuiError, match="too long and narrow"):
+        resize(strip, 512, 512, mode, upscale)
+    if mode == ResizeMode.CROP:
+        with pytest.raises(WebuiError, match="too long and narrow"):
+            resize(strip, 512, 512, mode)
+
+
+def test_a_long_strip_is_described_by_a_small_one() -> None:
+    """Taggers pad to a square: 10^12 pixels of this one."""
+    assert max(small_enough(Image.new("L", (1_000_000, 3))).size) <= LONGEST_SIDE

@@ -7,6 +7,9 @@ from enum import IntEnum
 
 from PIL import Image
 
+from modules.terms.errors import BadRequest
+
+MAX_PIXELS = 1 << 28
 LANCZOS = Image.Resampling.LANCZOS
 
 # (picture, factor) -> a picture at least that many times as large.
@@ -29,6 +32,8 @@ def resize(
 
     STRETCH distorts; CROP fills the size and cuts off what sticks out; FILL fits inside and stretches the border
     outwards. Enlarging goes through `upscale` where there is one, except for masks (mode L).
+
+    Raises: BadRequest for strips so long that they would fill the memory on the way.
     """
     if mode == ResizeMode.CROP:
         return _crop(image, width, height, upscale)
@@ -39,6 +44,12 @@ def resize(
 
 def _to(image: Image.Image, width: int, height: int, upscale: Upscale | None) -> Image.Image:
     scale = max(width / image.width, height / image.height)
+    enlarged = image.width * image.height * scale**2 if upscale is not None and image.mode != "L" and scale > 1 else 0
+    if max(width * height, enlarged) > MAX_PIXELS:
+        raise BadRequest(
+            f"A picture of {image.width}x{image.height} is too long and narrow for this size: on the way it would have "
+            f"{max(width * height, enlarged) / 1e6:.0f} megapixels. Cut it first."
+        )
     if upscale is not None and image.mode != "L" and scale > 1:
         image = upscale(image, scale)
     if upscale is not None and image.size == (width, height):

@@ -15,6 +15,10 @@ from modules.terms.errors import BadRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# What PyTorch's generators take, with room for the seeds of a job's other pictures.
+MAX_SEED = (1 << 63) - (1 << 20)
+# Thousands of words: each 75 tokens cost a run of the text encoder, and every step looks at all of them.
+MAX_PROMPT = 100_000
 MAX_SIDE = 16384
 MAX_PIXELS_IN_BATCH = 1 << 28
 
@@ -188,6 +192,19 @@ class GenerationRequest:
                 f"{self.batch_size} pictures of {self.width}x{self.height} at once are too many pixels. "
                 "Lower the batch size or the size."
             )
+        for name in ("seed", "subseed"):
+            if getattr(self, name) > MAX_SEED:
+                raise BadRequest(f"{name} is {getattr(self, name)}, but must be at most {MAX_SEED}.")
+        for name in ("prompt", "negative_prompt"):
+            if len(getattr(self, name)) > MAX_PROMPT:
+                raise BadRequest(f"{name} has {len(getattr(self, name))} characters; at most {MAX_PROMPT} are read.")
+        if self.hires is not None and self.hires.picture is None:
+            wanted = (self.hires.resize_x, self.hires.resize_y)
+            sides = wanted if any(wanted) else (self.width * self.hires.scale, self.height * self.hires.scale)
+            if max(sides) > MAX_SIDE:
+                raise BadRequest(
+                    f"Hires fix would draw {sides[0]:.0f}x{sides[1]:.0f}; a side can be at most {MAX_SIDE}."
+                )
         if self.source is not None and not self.source.images:
             raise BadRequest("img2img needs a picture to start from: drop one on the tab or send init_images.")
 
