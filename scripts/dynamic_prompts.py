@@ -40,7 +40,7 @@ class Script(scripts.Script):
                 MODES,
                 value=FILES,
                 label="What a prompt leaves open",
-                info=r"\_\_name\_\_: a line of wildcards/name.txt. {a|b}, {2::a|b}, {2$$a|b|c}: one, weighted, two.",
+                info="`__name__`: a line of wildcards/name.txt. {a|b}, {2::a|b}, {2$$a|b|c}: one, weighted, two.",
                 elem_id=self.elem_id("mode"),
             )
             with gr.Row():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -32,11 +31,16 @@ class PromptChunk:
     fixes: list[Any] = field(default_factory=list)
 
 
-class FrozenCLIPEmbedder(SimpleNamespace):
+class FrozenCLIPEmbedder(nn.Module):
     """CLIP-L, as SD 1.x has it: `tokenizer` and `transformer`."""
 
+    def __init__(self, **parts: Any) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
 
-class FrozenOpenCLIPEmbedder(SimpleNamespace):
+
+class FrozenOpenCLIPEmbedder(FrozenCLIPEmbedder):
     """OpenCLIP-H, as SD 2.x has it."""
 
 
