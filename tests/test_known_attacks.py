@@ -24,6 +24,7 @@ from modules.enhance.captions import LONGEST_SIDE, small_enough
 from modules.imaging.resize import ResizeMode, resize
 from modules.studio.flags import parse_flags
 from modules.terms.errors import WebuiError
+from modules.terms.request import GenerationRequest, Source
 from tests.sdapi.serving import Server, serving
 
 ROOT = Path(__file__).parents[1]
@@ -223,6 +224,13 @@ def test_a_long_strip_does_not_fill_the_memory(size: tuple[int, int], mode: Resi
     if mode == ResizeMode.CROP:
         with pytest.raises(WebuiError, match="too long and narrow"):
             resize(strip, 512, 512, mode)
+
+
+def test_a_large_picture_is_not_encoded_at_its_own_size() -> None:
+    """resize_mode 3 scales in the latent: the encoder would have worked on 67 megapixels for minutes."""
+    source = Source(images=(Image.new("1", (65535, 1024)),), resize_mode=3)
+    with pytest.raises(WebuiError, match="megapixels at most"):
+        GenerationRequest(prompt="x", steps=1, source=source).check()
 
 
 def test_a_long_strip_is_described_by_a_small_one() -> None:

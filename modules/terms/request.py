@@ -15,6 +15,8 @@ from modules.terms.errors import BadRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LATENT_RESIZE = 3
+MAX_PIXELS_ENCODED = 1 << 24
 # What PyTorch's generators take, with room for the seeds of a job's other pictures.
 MAX_SEED = (1 << 63) - (1 << 20)
 # Thousands of words: each 75 tokens cost a run of the text encoder, and every step looks at all of them.
@@ -207,6 +209,14 @@ class GenerationRequest:
                 )
         if self.source is not None and not self.source.images:
             raise BadRequest("img2img needs a picture to start from: drop one on the tab or send init_images.")
+        if self.source is not None and self.source.resize_mode == LATENT_RESIZE:
+            for image in self.source.images:
+                if image.width * image.height > MAX_PIXELS_ENCODED:
+                    raise BadRequest(
+                        f"resize_mode {LATENT_RESIZE} encodes the picture as large as it is, and {image.width}x"
+                        f"{image.height} is too large: {MAX_PIXELS_ENCODED / 1e6:.0f} megapixels at most. "
+                        "Choose another mode."
+                    )
 
 
 def check_params(part: Any) -> None:
