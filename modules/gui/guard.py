@@ -6,7 +6,8 @@ A mounted Gradio app checks no path at all until `has_launched`, and even then n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,25 @@ from urllib.parse import urlsplit
 import gradio as gr
 from gradio import utils
 from gradio.block_function import BlockFunction
+from gradio.routes import App
 from gradio.state_holder import SessionState
 
 # The keys under which Gradio's file payloads carry something that the server opens or fetches.
 _FILE_KEYS = ("path",)
+
+
+@contextmanager
+def unserved() -> Iterator[None]:
+    """Within: blocks that are finished are not made an app and a configuration. Mounting makes both, and what is never
+    mounted needs neither; with many components they take longer than all else."""
+    configure, create = gr.Blocks.get_config_file, vars(App)["create_app"]
+    gr.Blocks.get_config_file = lambda self: {}  # type: ignore[method-assign, assignment, return-value]
+    App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        gr.Blocks.get_config_file = configure  # type: ignore[method-assign]
+        App.create_app = create  # type: ignore[method-assign]
 
 
 class GuardedBlocks(gr.Blocks):
@@ -29,6 +45,21 @@ class GuardedBlocks(gr.Blocks):
     def __init__(self, *, folders: Callable[[], Sequence[Path]], **options: Any) -> None:
         super().__init__(**options)
         self._folders = folders
+
+    def __exit__(self, *raised: Any) -> None:
+        with unserved():
+            super().__exit__(*raised)
+
+    @contextmanager
+    def described_once(self) -> Iterator[None]:
+        """Within: components and events are described once; mounting asks twice."""
+        config: Any = self.default_config
+        described = config.get_config()
+        config.get_config = lambda renderable=None: dict(described)
+        try:
+            yield
+        finally:
+            del config.get_config
 
     async def preprocess_data(
         self,
