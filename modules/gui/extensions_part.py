@@ -109,12 +109,6 @@ def left_to(studio: Studio, extension: str) -> bool:
     return any(one.canonical_name == extension for one in studio.extensions.active())
 
 
-def left_to(studio: Studio, extension: str) -> bool:
-    """Whether an active extension of that name does what a part of the page would do: the part is left out then, since
-    both would read the same texts of pictures and have the same element ids."""
-    return any(one.canonical_name == extension for one in studio.extensions.active())
-
-
 def know_tabs(studio: Studio, txt2img: Tab, img2img: Tab, extras: Tab) -> None:
     """Tells extensions of the fields and canvases to which they may send, before their own tabs are built."""
     if studio.host is None:
