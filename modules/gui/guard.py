@@ -27,7 +27,7 @@ def unserved() -> Iterator[None]:
     """Within: blocks that are finished are not made an app and a configuration. Mounting makes both, and what is never
     mounted needs neither; with many components they take longer than all else."""
     configure, create = gr.Blocks.get_config_file, vars(App)["create_app"]
-    gr.Blocks.get_config_file = lambda self: {}  # type: ignore[method-assign, assignment, return-value]
+    gr.Blocks.get_config_file = lambda self: {}  # type: ignore[method-assign, assignment, typeddict-item]
     App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[method-assign, assignment]
     try:
         yield

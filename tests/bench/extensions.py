@@ -121,7 +121,7 @@ def start(data: Path) -> None:
 
 def watch_callbacks(own: Own, name_of: Callable[[str], str]) -> None:
     """From now on callbacks and ui() of extensions are counted as their own."""
-    from modules import script_callbacks, scripts
+    from modules import script_callbacks, scripts  # type: ignore[attr-defined] # the host makes them importable
 
     def counted(function: Callable[..., Any], file: str) -> Callable[..., Any]:
         @functools.wraps(function)
