@@ -145,7 +145,10 @@ class StandIn:
     def listing(self, name: str) -> list[str]:
         return list(self.lists.get(name, []))
 
-    refresh = listing
+    def refresh(self, name: str) -> list[str]:
+        if name == "loras":
+            self.loras.refresh()
+        return self.listing(name)
 
     def caption(self, image: Image.Image, model: str) -> str:
         return f"{model} of {image.width}x{image.height}"
