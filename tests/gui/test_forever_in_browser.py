@@ -91,7 +91,7 @@ def test_a_sound_is_played_once_it_is_there(page, studio: StandIn) -> None:
     page.wait_for_function("window.atelierBoot.options.notification_sound === true")
     page.evaluate(
         "window.Audio = class { constructor(url) { window.heard = this; this.url = url }"
-        " play() { return Promise.resolve() } }"
+        " play() { return Promise.resolve() } }; null"
     )
     generate(page, "with a sound")
     shows(page, "with a sound")
