@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modules.generation.picture_batch import pictures_in
 from modules.gui.batch_mode import FOLDER
 from modules.gui.folders import check_folders_may_be_named
 from modules.gui.needs import Studio
@@ -19,6 +18,8 @@ def write_captions(studio: Studio, values: Mapping[str, Any], model: str) -> tup
 
     Returns: how many, and where. Raises: BadRequest, NotFound, Refused, WebuiError with the sentence for the person.
     """
+    from modules.generation.picture_batch import pictures_in  # brings torch along
+
     check_folders_may_be_named(studio)
     folder = str(values.get("batch.folder") or "").strip()
     if values.get("batch.source") != FOLDER or not folder:

@@ -135,7 +135,7 @@ def test_a_dressed_up_upload_cannot_run_as_the_page(client: TestClient) -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     uploaded = client.post("/gradio_api/upload", files={"files": ("a.svg", svg)}).json()[0]
     ask(client, "file", {"path": uploaded, "meta": {"_type": "gradio.FileData"}})
-    with TestClient(FrontDoor(client.app, "")) as fronted:
+    with TestClient(FrontDoor(client.app, "", lambda: None)) as fronted:
         answer = fronted.get(f"/gradio_api/file={uploaded}")
     assert answer.headers["content-security-policy"].startswith("sandbox;")
     assert answer.headers["x-content-type-options"] == "nosniff"
