@@ -129,12 +129,13 @@ def for_components(quick: Iterable[Setting] = ()) -> gr.I18n:
 
     `quick` are the settings that stand on the page as components.
     """
+    settings = _of_settings(quick)
     return gr.I18n(
         **{
             language: {
                 key: text
-                for key, text in {**_of_settings(quick), **texts(language)}.items()
-                if key.startswith(("page.", "param.", "choice.")) or key in _of_settings(quick)
+                for key, text in {**settings, **texts(language)}.items()
+                if key.startswith(("page.", "param.", "choice.")) or key in settings
             }
             for language in LANGUAGES
         }

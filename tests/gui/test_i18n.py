@@ -124,7 +124,7 @@ def words_of_scripts() -> set[str]:
             if call.func.attr == "HTML":
                 said += call.args[:1]
             found |= {word.value for word in said if isinstance(word, ast.Constant)}
-    return {re.sub(r"</?p>|\\", "", word) for word in found}
+    return {re.sub(r"</?p>|[\\`]", "", word) for word in found}
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
@@ -133,6 +133,6 @@ def test_the_built_in_scripts_are_translated_and_nothing_else(language: str) -> 
     assert sorted(words_of_scripts() - set(told)) == []
     code = "\n".join(path.read_text(encoding="utf-8") for path in (GUI.parents[1] / "scripts").glob("*.py"))
     # "Script" is the list of them.
-    plain = code.replace("\\", "") + "Script"
+    plain = re.sub(r"[\\`]", "", code) + "Script"
     made = re.compile(r"[XYZ] (type|values)|Vary seeds for [XYZ]|Swap [XYZ]/[XYZ] axes")
     assert [word for word in told if word.replace('"', "") not in plain.replace('"', "") and not made.match(word)] == []

@@ -148,6 +148,7 @@ class Place {
         const value = this.props.value || null;
         if (JSON.stringify(value) === JSON.stringify(this.value)) return;
         this.value = value;
+        this.tellValue();
         this.unsent = false;
         if (!value?.image) return this.open(null);
         try {
@@ -166,6 +167,12 @@ class Place {
     set(value) {
         this.value = value;
         this.props.value = value;
+        this.tellValue();
+    }
+
+    /** For the draft, which is not bound to any component. */
+    tellValue() {
+        this.box.dispatchEvent(new CustomEvent("atelier:value", { bubbles: true }));
     }
 
     async drop(event) {

@@ -8,12 +8,13 @@ const key = (tab) => `atelier.${tab}.columns`;
 export function watchColumns(tab) {
     const [left, right] = ["settings", "results"].map((side) => document.getElementById(`${tab}_${side}`));
     if (!left || !right || left.querySelector(":scope > .column-border")) return;
-    const border = element("div", { className: "column-border", role: "separator", tabIndex: 0, title: t("column_border"), ariaLabel: t("column_border"), ariaOrientation: "vertical" });
+    const border = element("div", { className: "column-border", role: "separator", tabIndex: 0, title: t("column_border"), ariaLabel: t("column_border"), ariaOrientation: "vertical", ariaValueMin: "0", ariaValueMax: "100", ariaValueNow: "50" });
     /** Gives the settings `width` pixels; none: half of the room, as it was made. */
     const give = (width) => {
         const room = left.parentElement.clientWidth;
         const wide = width && Math.max(LEAST, Math.min(width, room - LEAST));
         left.style.flex = wide ? `0 0 ${((100 * wide) / room).toFixed(2)}%` : "";
+        border.ariaValueNow = wide ? ((100 * wide) / room).toFixed(0) : "50";
         remember(tab, left.style.flex);
     };
     border.addEventListener("pointerdown", (event) => {

@@ -9,10 +9,12 @@ import { address } from "./texts.js";
 
 const QUIET = 400;
 const ANSWERED = 150;
+const PRESSED = 50;
 const STAYS = { __type__: "update" };
 // Components whose value can be read off their box while it is typed.
 const PLAIN = { textbox: (box) => box.value, number: toNumber, slider: toNumber, checkbox: (box) => box.checked };
 const FROM_GRADIO = /\/gradio_api\/(run|queue|upload)/;
+// Tab -> {timer, due, soon}: when its values are asked for next.
 const timers = {};
 // Tab -> {order: names, values: name -> value, saved: the text that the server has, loaded: whether its draft is in}.
 const tabs = {};
@@ -29,7 +31,7 @@ const onServer = fetch(address("internal/gui/drafts"))
 export const handlers = {
     openDrafts,
     saveDraft: (tab, order, ...now) => {
-        clearTimeout(timers[tab]);
+        clearTimeout(timers[tab]?.timer);
         delete timers[tab];
         note(tab, Object.fromEntries(order.map((name, index) => [name, now[index]])));
         void save(tab);
@@ -90,14 +92,15 @@ async function load(tab, draft) {
 }
 
 function watchPage() {
-    for (const kind of ["input", "click", "focusout", "drop"])
+    // A canvas tells of its value itself: it draws on without events of Gradio's.
+    for (const kind of ["input", "click", "focusout", "drop", "atelier:value"])
         document.addEventListener(
             kind,
             ({ target }) => {
                 const tab = tabAround(target);
                 if (!tab) return;
                 if (kind === "input") read(target);
-                watch(tab, QUIET);
+                watch(tab, kind === "input" ? QUIET : PRESSED);
             },
             true,
         );
@@ -113,11 +116,19 @@ function watchPage() {
     });
 }
 
-/** Asks for the values of `tab` once it has been quiet for `after` ms. */
+/** Asks for the values of `tab` once it has been quiet for `after` ms; what is due soon is not put off by typing. */
 function watch(tab, after) {
     if (!tabs[tab].loaded) return;
-    clearTimeout(timers[tab]);
-    timers[tab] = setTimeout(() => document.getElementById(`${tab}_note_draft`)?.click(), after);
+    const due = performance.now() + after;
+    const next = timers[tab];
+    if (next && next.due <= due && next.soon) return;
+    clearTimeout(next?.timer);
+    const ask = () => {
+        // A press from now on may come too late for the values that are on their way.
+        timers[tab].soon = false;
+        document.getElementById(`${tab}_note_draft`)?.click();
+    };
+    timers[tab] = { due, soon: after < QUIET, timer: setTimeout(ask, after) };
 }
 
 const tabAround = (element) => Object.keys(tabs).find((tab) => element.closest?.(`#tab_${tab}`));

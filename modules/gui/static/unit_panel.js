@@ -55,6 +55,8 @@ export class UnitPanel {
         this.value = { units: this.units.map((unit) => ({ ...unit.state })) };
         this.props.value = this.value;
         for (const unit of this.units) unit.mark();
+        // For the draft, which is not bound to any component.
+        this.box.dispatchEvent(new CustomEvent("atelier:value", { bubbles: true }));
     }
 
     /** A draft or pasted text put something here. */
