@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from modules.control.preprocessor import check_size
 from modules.terms.control import FILL, STRETCH
 
 Bytes = NDArray[np.uint8]
@@ -56,6 +57,7 @@ def resized(picture: Bytes, width: int, height: int) -> Bytes:
         picture = np.dstack([picture[..., :3], np.where(picture[..., 3] > 127, 255, 0).astype(np.uint8)])
     if picture.shape[:2] == (height, width):
         return picture
+    check_size(picture, width, height)
     colours = picture[..., :3]
     count = colour_count(colours, FEW_COLOURS)
     smaller = width * height < picture.shape[0] * picture.shape[1]

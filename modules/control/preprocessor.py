@@ -14,6 +14,7 @@ from modules.terms.errors import BadRequest
 Bytes = NDArray[np.uint8]
 
 PAD = 64
+MAX_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,18 @@ def short_side(picture: Bytes, length: int) -> Bytes:
 
     scale = length / min(picture.shape[:2])
     size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    check_size(picture, *size)
     way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=way), np.uint8)
+
+
+def check_size(picture: Bytes, width: int, height: int) -> None:
+    """Raises: BadRequest if `picture`, a long strip, would fill the memory at `width` x `height`."""
+    if width * height > MAX_PIXELS:
+        raise BadRequest(
+            f"A picture of {picture.shape[1]}x{picture.shape[0]} is too long and narrow for this size: on the way it "
+            f"would have {width * height / 1e6:.0f} megapixels. Cut it first."
+        )
 
 
 def grey_as_colour(grey: Bytes) -> Bytes:

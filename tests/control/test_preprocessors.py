@@ -132,6 +132,15 @@ def test_a_map_gets_exactly_the_size_that_is_drawn(width: int, height: int, to: 
     assert set(np.unique(found[..., 3])) <= {0, 255}
 
 
+@pytest.mark.parametrize("shape", [(3, 400_000, 3), (400_000, 3, 3)])
+def test_a_long_strip_does_not_fill_the_memory(shape: tuple[int, int, int]) -> None:
+    """1.2 megapixels that would have 60,000 and more once they cover the picture, or have their short side scaled."""
+    strip = np.zeros(shape, np.uint8)
+    for work in (lambda: fitted(strip, 512, 512, CROP), lambda: made("canny", strip, 512)):
+        with pytest.raises(BadRequest, match="too long and narrow"):
+            work()
+
+
 def test_resizing_mixes_no_flat_colours_and_keeps_lines_white() -> None:
     flat = np.zeros((40, 40, 3), np.uint8)
     flat[:20], flat[20:, :20] = (10, 200, 30), (250, 0, 90)
