@@ -209,13 +209,23 @@ def test_a_zip_is_unpacked_without_the_folder_around_it(manager: Manager, tmp_pa
     assert (installed(manager, "nice") / "scripts" / "a.py").read_text() == "1"
 
 
-@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "a/../../evil.py", "C:/evil.py", "..\\evil.py"])
+@pytest.mark.parametrize(
+    "name", ["../evil.py", "/evil.py", "a/../../evil.py", "C:/evil.py", "..\\evil.py", "a/C:/evil.py"]
+)
 def test_a_zip_does_not_write_elsewhere(manager: Manager, tmp_path: Path, name: str) -> None:
     archive = tmp_path / "bad.zip"
     archive.write_bytes(zipped({"ok.py": "1", name: "2"}))
     with pytest.raises(BadRequest, match="elsewhere"):
         manager.take_archive(archive)
     assert not list(tmp_path.rglob("evil.py"))
+
+
+@pytest.mark.parametrize("names", [(".", "a.py"), ("a", "a/b.py"), ("a/b.py", "a")])
+def test_a_zip_of_impossible_names_is_refused(manager: Manager, tmp_path: Path, names: tuple[str, str]) -> None:
+    archive = tmp_path / "bad.zip"
+    archive.write_bytes(zipped(dict.fromkeys(names, "1")))
+    with pytest.raises(BadRequest):
+        manager.take_archive(archive)
 
 
 def test_install_py_runs_with_the_studios_versions_held(manager: Manager, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 BRANCH = re.compile(r"(?!-)(?!.*\.\.)[\w./-]{1,200}")
 CLONE_S = 600
 MAX_UNPACKED = 2 << 30
+MAX_FILES = 50_000
+# What the disk says where one entry is a file and another wants it to be a folder.
+CLASHES = (FileExistsError, NotADirectoryError, IsADirectoryError)
 SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=never")
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_LFS_SKIP_SMUDGE": "1"}
 
@@ -104,12 +108,16 @@ def unpack(archive: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+            if len(entries) > MAX_FILES:
+                raise BadRequest(f"{archive.name} holds more than {MAX_FILES} files.")
             if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
                 raise BadRequest(f"{archive.name} holds more than {MAX_UNPACKED >> 30} GB.")
             paths = [PurePosixPath(entry.filename.replace("\\", "/")) for entry in entries]
+            if not all(path.parts for path in paths):
+                raise BadRequest(f"{archive.name} holds a file without a name.")
             around = _folder_around(paths)
             for entry, path in zip(entries, paths, strict=True):
-                if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                if path.is_absolute() or ".." in path.parts or ":" in str(path):
                     raise BadRequest(f"{archive.name} holds a file that would lie elsewhere: {path}.")
                 if stat.S_ISLNK(entry.external_attr >> 16):
                     continue
@@ -117,7 +125,7 @@ def unpack(archive: Path, target: Path) -> None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(entry) as inside, place.open("wb") as outside:
                     shutil.copyfileobj(inside, outside)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, *CLASHES) as error:
         raise BadRequest(f"{archive.name} is no ZIP file that can be read: {error}.") from error
 
 
