@@ -19,6 +19,7 @@ from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import Runs, language_now, shown, told
 from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
+from modules.studio.strangers import check_may_write_models
 from modules.terms.declare import Text, params_of
 from modules.terms.merging import (
     ADD_DIFFERENCE,
@@ -47,8 +48,16 @@ def build(studio: Studio) -> Tab:
             merge = gr.Button(label("page.merger.merge"), variant="primary", elem_id=f"{TAB}_merge")
             extract = _extraction(studio, tab.fields, listing)
         with gr.Column(elem_id=f"{TAB}_results", elem_classes=["results-column"], scale=1, min_width=320):
-            _results(studio, tab.fields, {merge: to_merge, extract: to_extract})
+            _results(studio, tab.fields, {merge: _allowed(studio, to_merge), extract: _allowed(studio, to_extract)})
     return tab
+
+
+def _allowed(studio: Studio, to_request: ToRequest) -> ToRequest:
+    def asked(values: Mapping[str, Any]) -> MergeRequest | ExtractRequest:
+        check_may_write_models(studio.flags, known=bool(studio.flags.page_logins))
+        return to_request(values)
+
+    return asked
 
 
 def to_merge(values: Mapping[str, Any]) -> MergeRequest:

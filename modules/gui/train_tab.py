@@ -15,6 +15,7 @@ from modules.gui.needs import Studio
 from modules.gui.run import language_now, told
 from modules.gui.widgets import private
 from modules.studio.new_networks import dropout_of, numbers_of
+from modules.studio.strangers import check_may_write_models
 
 # Names of spec/training.md §2; the engine's own lists would bring torch before the first page.
 WIDTHS = ("768", "1024", "320", "640", "1280")
@@ -86,8 +87,12 @@ def _hypernetwork() -> Made:
 
 
 def _told(studio: Studio, make: Callable[..., Path]) -> Callable[..., str]:
+    def allowed(*values: Any) -> Path:
+        check_may_write_models(studio.flags, known=bool(studio.flags.page_logins))
+        return make(studio, *values)
+
     def made(*values: Any) -> str:
-        path = told(studio, lambda: make(studio, *values))
+        path = told(studio, lambda: allowed(*values))
         sentence = i18n.say("notice.train_made", language_now(studio), path=path.name)
         return f"<p>{escape(sentence)}</p>"
 

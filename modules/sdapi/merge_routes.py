@@ -12,6 +12,7 @@ from pydantic import Field
 
 from modules.sdapi.failures import raise_unless_done
 from modules.sdapi.needs import Studio
+from modules.sdapi.permission import need_permission
 from modules.sdapi.schemas import Body
 from modules.sdapi.security import client_of
 from modules.terms.merging import (
@@ -62,7 +63,9 @@ class ExtractBody(Body):
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter(prefix="/internal", tags=["merging"])
 
-    async def run(asked: MergeRequest | ExtractRequest, client: str, wait: bool) -> dict[str, Any]:
+    async def run(asked: MergeRequest | ExtractRequest, request: Request, wait: bool) -> dict[str, Any]:
+        need_permission(request, studio.flags)
+        client = client_of(request)
         job = await asyncio.to_thread(lambda: studio.submit(asked, KIND, client=client))
         if not wait:
             return {"job": job.view()}
@@ -73,12 +76,12 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/merge")
     async def merge(body: MergeBody, request: Request) -> dict[str, Any]:
         """A new checkpoint in the folder of checkpoints."""
-        return await run(_asked(MergeRequest, body), client_of(request), body.wait)
+        return await run(_asked(MergeRequest, body), request, body.wait)
 
     @router.post("/extract-lora")
     async def extract_lora(body: ExtractBody, request: Request) -> dict[str, Any]:
         """A LoRA that takes one checkpoint to another, in the folder of LoRAs."""
-        return await run(_asked(ExtractRequest, body), client_of(request), body.wait)
+        return await run(_asked(ExtractRequest, body), request, body.wait)
 
     return router
 

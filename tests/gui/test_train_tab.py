@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +21,17 @@ class Making(StandIn):
         return new_networks.create_hypernetwork(self, *arguments, **options)
 
 
-@pytest.fixture
-def client(tmp_path: Path):
-    studio = Making(tmp_path)
+@contextmanager
+def page(studio: Making) -> Iterator[TestClient]:
     with TestClient(app_of(studio), base_url="http://127.0.0.1:7860") as client:
         yield client
     studio.jobs.close()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    with page(Making(tmp_path)) as client:
+        yield client
 
 
 def press(client: TestClient, elem_id: str, **changed: object) -> dict:
@@ -53,3 +61,16 @@ def test_a_wrong_structure_is_a_sentence(client: TestClient, tmp_path: Path) -> 
     fields = {"train_new_hypernetwork_name": "odd", "train_new_hypernetwork_layer_structure": "1, two"}
     assert "layer_structure" in press(client, "train_create_hypernetwork", **fields)["error"]
     assert not list(tmp_path.rglob("odd.pt"))
+
+
+def test_strangers_write_no_models(tmp_path: Path) -> None:
+    """Neither here nor in the Checkpoint Merger, where a page without a password is open to the network."""
+    studio = Making(tmp_path)
+    studio.flags = replace(studio.flags, listen=True, listen_without_auth=True)
+    with page(studio) as client:
+        made = press(client, "train_create_hypernetwork", train_new_hypernetwork_name="mine")
+        merged = press(client, "modelmerger_merge", modelmerger_primary_model_name="atelier-mini")
+    assert "without a password" in made["error"]
+    assert "without a password" in str(merged)
+    assert not list(tmp_path.rglob("mine.pt"))
+    assert studio.merged == []

@@ -196,6 +196,14 @@ def test_a_browser_that_logged_in_may_open_websockets(served: Callable[..., Serv
             connect(socket_address(server), additional_headers={"Cookie": wrong})
 
 
+@pytest.mark.parametrize("path", ["/internal/merge", "/internal/extract-lora", "/sdapi/v1/create/hypernetwork"])
+def test_strangers_write_no_models(served: Callable[..., Server], path: str) -> None:
+    body = {"primary": "a", "secondary": "b", "tuned": "a", "base": "b", "name": "new"}
+    refused = served(listen=True, listen_without_auth=True).client.post(path, json=body)
+    assert refused.status_code == 403
+    assert "without a password" in refused.json()["detail"]
+
+
 def test_secrets_are_not_shown(served: Callable[..., Server]) -> None:
     server = served(api_auth="ann:topsecret")
     for path in ("/sdapi/v1/cmd-flags", "/internal/sysinfo"):
