@@ -16,15 +16,23 @@ from modules.settings.values import accepted
 from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, Refused
 
+# They decide which code runs at the next start.
+OF_EXTENSIONS = frozenset({"disabled_extensions", "disable_all_extensions", "restore_config_state_file"})
+
 
 @dataclass(frozen=True)
 class Locks:
-    """Which settings must not change: all, those of some sections (by id), some keys, those that say where files go."""
+    """Which settings must not change: all, those of some sections (by id), some keys, those that say where files go.
+
+    strangers: whoever can reach the studio may ask, so neither those that say where files go, nor those of extensions,
+    nor those that requests cannot change.
+    """
 
     everything: bool = False
     sections: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
     locations: bool = False
+    strangers: bool = False
 
     def reason(self, setting: Setting) -> str | None:
         """The flag that forbids changing `setting`, None if it may change."""
@@ -35,6 +43,10 @@ class Locks:
         if setting.key in self.keys:
             return "--freeze-specific-settings"
         return "--hide-ui-dir-config" if self.locations and setting.location else None
+
+    def kept_from_strangers(self, setting: Setting) -> bool:
+        """Whether `setting` must not change because anybody could ask for it."""
+        return self.strangers and (setting.location or setting.api_restricted or setting.key in OF_EXTENSIONS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,11 @@ class Settings(Mapping[str, Any]):
             flag = self.locks.reason(setting)
             if flag:
                 raise Refused(f"{setting.label} ({key}) cannot be changed: the studio was started with {flag}.")
+            if self.locks.kept_from_strangers(setting):
+                raise Refused(
+                    f"{setting.label} ({key}) cannot be changed while others can reach the studio without a password "
+                    "(--gradio-auth)."
+                )
             changed[key] = kept
             unknown.pop(key, None)
         return replace(self, chosen=changed, unknown=unknown, notes=())

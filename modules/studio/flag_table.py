@@ -245,6 +245,12 @@ class Flags:
         return self.is_public and not self.enable_insecure_extension_access
 
     @property
+    def open_to_strangers(self) -> bool:
+        """Whether other machines can reach the page, or without one the API, and nobody asks them for a password."""
+        locked = (self.api_logins or self.api_tokens) if self.nowebui else self.page_logins
+        return self.disable_extension_access and not locked
+
+    @property
     def host(self) -> str:
         """The address to bind."""
         return self.server_name or ("0.0.0.0" if self.listen else "127.0.0.1")

@@ -64,4 +64,5 @@ def locks_of(flags: Flags) -> Locks:
         sections=names(flags.freeze_settings_in_sections),
         keys=names(flags.freeze_specific_settings),
         locations=flags.hide_ui_dir_config,
+        strangers=flags.open_to_strangers,
     )

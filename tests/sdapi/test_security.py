@@ -196,6 +196,23 @@ def test_a_browser_that_logged_in_may_open_websockets(served: Callable[..., Serv
             connect(socket_address(server), additional_headers={"Cookie": wrong})
 
 
+@pytest.mark.parametrize("flags", [{}, {"api_auth": "ann:a"}, {"nowebui": True, "api_auth": "ann:a"}])
+def test_strangers_change_nothing_that_decides_where_files_go(
+    served: Callable[..., Server], flags: dict[str, object]
+) -> None:
+    """--listen with a page that asks for no password: a login for the API alone does not close the page."""
+    client = served(listen=True, listen_without_auth=True, **flags).client
+    client.headers.update(basic("ann:a"))
+    options = "/sdapi/v1/options"
+    closed = bool(flags.get("nowebui"))
+    for change in ({"outdir_samples": "/tmp/x"}, {"disable_all_extensions": "all"}):
+        assert client.post(options, json=change).status_code == (200 if closed else 403)
+        drawn = client.post("/sdapi/v1/txt2img", json={**QUICK, "override_settings": change})
+        assert drawn.status_code == (200 if closed else 403)
+    assert client.post(options, json={"samples_format": "jpg"}).status_code == 200
+    assert client.post(options, json=client.get(options).json()).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/internal/merge", "/internal/extract-lora", "/sdapi/v1/create/hypernetwork"])
 def test_strangers_write_no_models(served: Callable[..., Server], path: str) -> None:
     body = {"primary": "a", "secondary": "b", "tuned": "a", "base": "b", "name": "new"}

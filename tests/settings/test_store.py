@@ -90,6 +90,10 @@ def test_a_copy_leaves_the_original_alone() -> None:
         (Locks(sections=frozenset({"sampler-params"})), "s_churn", 1.0, "--freeze-settings-in-sections"),
         (Locks(keys=frozenset({"s_churn"})), "s_churn", 1.0, "--freeze-specific-settings"),
         (Locks(locations=True), "outdir_samples", "/etc", "--hide-ui-dir-config"),
+        (Locks(strangers=True), "outdir_samples", "/etc", "--gradio-auth"),
+        (Locks(strangers=True), "disable_all_extensions", "all", "--gradio-auth"),
+        (Locks(strangers=True), "disabled_extensions", ["one"], "--gradio-auth"),
+        (Locks(strangers=True), "api_forbid_local_requests", False, "--gradio-auth"),
     ],
 )
 def test_locked_settings_are_refused(locks, key, value, flag) -> None:
@@ -100,7 +104,8 @@ def test_locked_settings_are_refused(locks, key, value, flag) -> None:
 
 
 def test_locks_leave_the_others_free() -> None:
-    assert Settings(locks=Locks(keys=frozenset({"s_churn"}))).with_flat({"s_tmin": 1.0})["s_tmin"] == 1.0
+    for locks in (Locks(keys=frozenset({"s_churn"})), Locks(locations=True, strangers=True)):
+        assert Settings(locks=locks).with_flat({"s_tmin": 1.0})["s_tmin"] == 1.0
 
 
 def test_the_api_cannot_loosen_its_own_guard() -> None:
