@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -24,6 +25,8 @@ from modules.studio.flag_table import Flags
 log = logging.getLogger("atelier.api")
 
 MAX_BODY = 256 << 20
+# A value of JSON takes 60 bytes and more in memory, and two in the body: 256 MB of empty lists would take 8 GB.
+MAX_COMMAS = 2_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_PATHS = ("/sdapi/", "/controlnet/", "/docs", "/redoc", "/openapi.json", "/api/")
 JSON_ONLY = ("/sdapi/", "/controlnet/", "/internal/", "/api/")
@@ -130,28 +133,37 @@ class Guard:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app, with a body that ends in time."""
-        taken = 0
+        taken = commas = 0
         answered = False
+        refused: BodyTooLarge | None = None
+        json = "json" in Headers(scope=scope).get("content-type", "json").lower()
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal taken, commas, refused
             message = await receive()
             if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
+                body = message.get("body", b"")
+                taken += len(body)
+                commas += body.count(b",") if json else 0
                 if taken > self._max_body:
-                    raise BodyTooLarge
+                    refused = BodyTooLarge(f"The body is larger than {self._max_body >> 20} MB.")
+                elif commas > MAX_COMMAS:
+                    refused = BodyTooLarge(f"The body has more than {MAX_COMMAS} values.")
+                if refused:
+                    raise refused
             return message
 
         async def noting(message: Message) -> None:
             nonlocal answered
+            if refused and not answered:
+                return  # FastAPI takes what is raised while it reads for a body that is no JSON, and would say so
             answered = True
             await send(message)
 
-        try:
+        with suppress(BodyTooLarge):
             await self._app(scope, counted if scope["type"] == "http" else receive, noting)
-        except BodyTooLarge:
-            if not answered:
-                await _refuse(scope, receive, send, Refusal(413, f"The body is larger than {self._max_body >> 20} MB."))
+        if refused and not answered:
+            await _refuse(scope, receive, send, Refusal(413, str(refused)))
 
     def _watched(self, scope: Scope, path: str, headers: Headers, send: Send, began: float) -> Send:
         """`send`, with our headers on what goes out."""

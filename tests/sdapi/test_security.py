@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from websockets.sync.client import connect
 
 from modules.sdapi.origins import Origins
-from modules.sdapi.security import Guard
+from modules.sdapi.security import MAX_COMMAS, Guard
 from modules.studio.flag_table import Flags
 from tests.sdapi.serving import Server
 
@@ -260,6 +260,15 @@ def test_bodies_that_do_not_end_are_cut_off() -> None:
     assert asyncio.run(ask([(b"transfer-encoding", b"chunked")])) == 413
     assert sum(read) <= 10_000
     assert asyncio.run(ask([(b"content-length", b"-5")])) == 400
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_a_body_does_not_hold_millions_of_values(client: httpx.Client, kind: str) -> None:
+    """[[],[],...] takes thirty times its length in memory."""
+    for values, expected in ((MAX_COMMAS + 1, 413), (1000, 422)):
+        body = b'{"prompt": [' + b"[]," * values + b"[]]}"
+        sent = client.post("/sdapi/v1/txt2img", content=body, headers={"Content-Type": kind})
+        assert sent.status_code == expected, sent.text[:200]
 
 
 # what browsers are told
