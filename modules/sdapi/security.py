@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modules.sdapi.attempts import Attempts
 from modules.sdapi.file_door import may_leave, path_asked_for
 from modules.sdapi.logins import SESSION, Logins
 from modules.sdapi.origins import Origins
@@ -75,6 +76,7 @@ class Guard:
         self._app = app
         self._origins = Origins.from_flags(flags)
         self._logins = Logins.from_flags(flags)
+        self._attempts = Attempts()
         self._max_body = max_body
         self._data_dir = flags.data_dir
         self._log_requests = flags.api_log
@@ -126,7 +128,17 @@ class Guard:
                 raise Refusal(415, f"Send application/json, not {kind or 'a body of unknown kind'}.")
 
     def _check_login(self, scope: Scope, path: str, headers: Headers) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
+        given = "authorization" in headers
+        wait_s = self._attempts.wait_s(address) if given else 0
+        if wait_s:
+            # A cookie cannot be guessed, and whoever has logged in before shall not be shut out by a stranger.
+            headers = Headers(raw=[(name, value) for name, value in headers.raw if name != b"authorization"])
         user = self._logins.user(headers, api=path.startswith(API_PATHS))
+        if user is None and wait_s:
+            raise Refusal(429, f"Too many wrong passwords: wait for {wait_s} s.", {"Retry-After": str(wait_s)})
+        if user is None and given:
+            self._attempts.failed(address)
         if user is None:
             raise Refusal(401, "Incorrect username or password", {"WWW-Authenticate": 'Basic realm="atelier"'})
         scope["atelier_user"] = user

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 from websockets.sync.client import connect
 
+from modules.sdapi.attempts import WITHIN_S, WRONG, Attempts
 from modules.sdapi.origins import Origins
 from modules.sdapi.security import MAX_COMMAS, Guard
 from modules.studio.flag_table import Flags
@@ -194,6 +195,37 @@ def test_a_browser_that_logged_in_may_open_websockets(served: Callable[..., Serv
     for wrong in (forged, f"{name}=", f"{name}=x.y", cookie[:-1]):
         with pytest.raises(websockets.InvalidStatus):
             connect(socket_address(server), additional_headers={"Cookie": wrong})
+
+
+def test_passwords_are_not_tried_out(served: Callable[..., Server]) -> None:
+    """After many wrong ones the right one is not looked at, either; whoever has a cookie goes on."""
+    client = served(api_auth="ann:a", gradio_auth="ann:a").client
+    options = "/sdapi/v1/options"
+    entered = client.get("/docs", headers={**basic("ann:a"), "Accept": "text/html"})
+    cookie = {"Cookie": entered.headers["set-cookie"].partition(";")[0]}
+    client.cookies.clear()
+    for number in range(WRONG):
+        assert client.get(options, headers=basic(f"ann:{number}")).status_code == 401
+    refused = client.get(options, headers=basic("ann:a"))
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= WITHIN_S
+    assert client.get(options, headers=cookie).status_code == 200
+    assert client.get(options, headers={**cookie, **basic("ann:wrong")}).status_code == 200
+    assert client.get(options).status_code == 401
+
+
+def test_wrong_passwords_are_forgotten_in_time_and_count_by_address() -> None:
+    now = [0.0]
+    attempts = Attempts(lambda: now[0])
+    for _ in range(WRONG):
+        assert attempts.wait_s("2001:db8::1") == 0
+        attempts.failed("2001:db8::1")
+    assert attempts.wait_s("2001:db8::ffff") == WITHIN_S, "one person has all of a /64"
+    assert attempts.wait_s("2001:db8:0:1::1") == attempts.wait_s("192.0.2.1") == 0
+    now[0] = WITHIN_S + 1
+    assert attempts.wait_s("2001:db8::1") == 0
+    attempts.failed("2001:db8::1")
+    assert attempts.wait_s("2001:db8::1") == 0
 
 
 @pytest.mark.parametrize("flags", [{}, {"api_auth": "ann:a"}, {"nowebui": True, "api_auth": "ann:a"}])
