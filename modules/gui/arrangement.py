@@ -85,7 +85,7 @@ def reorder(column: BlockContext, tab: str, wanted: Iterable[str]) -> None:
 
 def category_of(block: Block, tab: str) -> str:
     """The part of the form that `block` belongs to by what stands in it; "" if it is none of A1111's."""
-    for one in _within(block):
+    for one in within(block):
         name = (one.elem_id or "").removeprefix(f"{tab}_").removesuffix(f"_{tab}")
         for category, ends in CATEGORIES.items():
             if name in ends:
@@ -93,10 +93,11 @@ def category_of(block: Block, tab: str) -> str:
     return ""
 
 
-def _within(block: Block) -> Iterator[Block]:
+def within(block: Block) -> Iterator[Block]:
+    """`block` and all that stands in it."""
     yield block
     for child in getattr(block, "children", ()):
-        yield from _within(child)
+        yield from within(child)
 
 
 def _compact(found: Mapping[str, Block], tab: str, column: BlockContext) -> None:

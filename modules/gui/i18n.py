@@ -39,6 +39,7 @@ from modules.terms.request import GenerationRequest, Hires, Mask, Refiner, Sourc
 LANGUAGES: Final = ("en", "zh-CN")
 FALLBACK: Final = "en"
 _FOLDER = Path(__file__).parent / "locale"
+_CHOICES = "choices"
 _OWNERS = (
     *(GenerationRequest, Hires, Refiner, Source, Mask, DetailUnit, SoftInpainting, Outpainting),
     *(Upscaling, FaceRepair, SplitOversized, FocalCrop, AutoCrop, FlippedCopies, Captioning),
@@ -137,6 +138,7 @@ def for_components(quick: Iterable[Setting] = ()) -> gr.I18n:
                 for key, text in {**settings, **texts(language)}.items()
                 if key.startswith(("page.", "param.", "choice.")) or key in settings
             }
+            | _script_choices(language)
             for language in LANGUAGES
         }
     )
@@ -146,10 +148,25 @@ def _of_settings(settings: Iterable[Setting]) -> dict[str, str]:
     return {f"setting.{setting.key}": setting.label for setting in settings}
 
 
+@cache
 def other_words(language: str) -> Mapping[str, Mapping[str, str]]:
-    """What others on the page say -> how it is said in `language`: "gradio", and "scripts", the built-in ones."""
+    """What others on the page say -> how it is said in `language`: "gradio", "scripts", the built-in ones, and
+    "choices", the entries of their lists."""
     path = _FOLDER / f"others.{language}.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def script_choice(english: str) -> I18nData | str:
+    """What a list of a built-in script shows for its entry; `english` itself where no language has a word for it."""
+    known = any(english in other_words(language).get(_CHOICES, ()) for language in LANGUAGES)
+    return I18nData(f"{_CHOICES}.{english}") if known else english
+
+
+def _script_choices(language: str) -> dict[str, str]:
+    """Key -> text of all those entries; English where `language` has no word of its own."""
+    english = {one for other in LANGUAGES for one in other_words(other).get(_CHOICES, ())}
+    said = other_words(language).get(_CHOICES, {})
+    return {f"{_CHOICES}.{one}": said.get(one, one) for one in sorted(english)}
 
 
 def for_scripts(language: str) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from modules.gui.i18n import label, param_key
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import Runs, language_now, shown, told
-from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button
+from modules.gui.widgets import Fields, Listing, frame, param_field, private, script, tool_button, words
 from modules.studio.strangers import check_may_write_models
 from modules.terms.declare import Text, params_of
 from modules.terms.merging import (
@@ -115,7 +115,7 @@ def _chosen(studio: Studio, dropdown: Component, refresh_id: str) -> Component:
     """`dropdown` with a button beside it that reads the folders again."""
     refresh = tool_button("page.refresh", elem_id=refresh_id, icon="refresh")
     name = "vae" if "vae" in refresh_id else "checkpoints"
-    refresh.click(lambda: gr.update(choices=studio.refresh(name)), None, dropdown, **private())
+    refresh.click(lambda: gr.update(choices=words(studio.refresh(name))), None, dropdown, **private())
     return dropdown
 
 

@@ -35,6 +35,7 @@ from modules.gui.i18n import label
 from modules.gui.needs import Studio
 from modules.gui.opening import Opening
 from modules.gui.pictures import serve_in_place
+from modules.gui.script_words import put_into_words
 from modules.gui.theme import theme
 from modules.gui.ui_config import UiConfig
 from modules.gui.widgets import frame, private, script
@@ -124,6 +125,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
             send_to.bind(studio, source, img2img, extras)
         opening = Opening(studio, quick, (tab, img2img, extras, merger))
         opening.bind(demo)
+    put_into_words(demo)
     arrange(demo, studio.settings, TITLES)
     return demo, opening
 

@@ -14,7 +14,7 @@ from modules.gui.i18n import setting_label
 from modules.gui.listing import listing_of
 from modules.gui.needs import Studio
 from modules.gui.run import told
-from modules.gui.widgets import component_of, private, script, tool_button
+from modules.gui.widgets import component_of, private, script, tool_button, words
 from modules.terms.declare import Choice, Control
 from modules.terms.errors import NotFound
 
@@ -81,7 +81,7 @@ def _update(studio: Studio, key: str, control: Control) -> Any:
     """Brings the field of the setting up to date."""
     value = _shown(studio, key, control)
     if isinstance(control, Choice) and control.listing:
-        return gr.update(value=value, choices=offered(studio, control.listing))
+        return gr.update(value=value, choices=words(offered(studio, control.listing)))
     return gr.update(value=value)
 
 

@@ -62,7 +62,7 @@ def component_of(
     if isinstance(control, Colour):
         return gr.ColorPicker(**common)
     if isinstance(control, Choice):
-        offered = [*map(word, control.choices)] if control.choices else list(choices)
+        offered = words(control.choices or choices)
         if control.radio and not control.many:
             return gr.Radio(offered, **common)
         # A list of the studio's may change while the page is open, and a pasted name may not be installed:
@@ -74,8 +74,13 @@ def component_of(
     return gr.Textbox(lines=lines, max_lines=max(lines, 20), **common)
 
 
+def words(choices: Iterable[Any]) -> list[Any]:
+    """What a component takes as its choices."""
+    return [*map(word, choices)]
+
+
 def word(choice: Any) -> Any:
-    """A choice of a closed list as a component takes it: what is shown, in the reader's language, and the value."""
+    """A choice as a component takes it: what is shown, in the reader's language, and the value; names stay names."""
     return (label(f"choice.{choice}"), choice) if f"choice.{choice}" in texts(FALLBACK) else choice
 
 
@@ -169,6 +174,6 @@ def script(name: str, *first: object) -> str:
     return f"(...values) => window.atelier.handle({json.dumps(name)}, [...{json.dumps(first)}, ...values])"
 
 
-def fresh_choices(fields: Fields, listing: Listing) -> Mapping[str, list[str]]:
-    """Name of a field -> what the studio offers for it now."""
-    return {name: listing(control.listing) for name, control in fields.listed.items()}
+def fresh_choices(fields: Fields, listing: Listing) -> Mapping[str, list[Any]]:
+    """Name of a field -> what the studio offers for it now, as a component takes it."""
+    return {name: words(listing(control.listing)) for name, control in fields.listed.items()}

@@ -72,6 +72,18 @@ def test_options_can_be_read_while_importing_and_stand_in_the_settings(olden: An
     assert olden.module.shared.opts.olden_tint == "grey"
 
 
+def test_lists_of_scripts_show_words_and_send_a1111s_own(olden: Any) -> None:
+    from modules.gui.i18n import other_words
+
+    said = other_words("zh-CN")["choices"]
+    for elem_id in ("script_list", "script_txt2img_xyz_plot_x_type"):
+        choices = component(olden, elem_id).choices
+        assert {"script_list": "X/Y/Z plot"}.get(elem_id, "Prompt S/R") in [value for _, value in choices]
+        # What the extension brings keeps its own name.
+        assert [value for shown, value in choices if shown == value and value in said] == []
+        assert {shown.key.partition(".")[2] for shown, value in choices if shown != value} <= set(said)
+
+
 def test_components_are_heard_of_and_new_ones_stand_beside_them(olden: Any) -> None:
     assert olden.module.HEARD[0] == "before_ui"
     assert {"txt2img_prompt", "img2img_seed", "txt2img_script_container"} <= set(olden.module.HEARD)

@@ -136,3 +136,19 @@ def test_the_built_in_scripts_are_translated_and_nothing_else(language: str) -> 
     plain = re.sub(r"[\\`]", "", code) + "Script"
     made = re.compile(r"[XYZ] (type|values)|Vary seeds for [XYZ]|Swap [XYZ]/[XYZ] axes")
     assert [word for word in told if word.replace('"', "") not in plain.replace('"', "") and not made.match(word)] == []
+
+
+def test_every_list_of_a_built_in_script_has_words() -> None:
+    """Titles of scripts, and the axes of the plot: what is a constant there."""
+    said = i18n.other_words("zh-CN")["choices"]
+    plot = GUI.parents[1] / "modules" / "a1111" / "facades" / "plot_axes.py"
+    for path in [*(GUI.parents[1] / "scripts").glob("*.py"), plot]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "title":
+                (back,) = (one.value for one in ast.walk(node) if isinstance(one, ast.Return))
+                if isinstance(back, ast.Constant) and not path.stem.startswith("dynamic"):
+                    assert back.value in said
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("AxisOption"):
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant):
+                    assert first.value in said
