@@ -6,6 +6,7 @@ Own fields and not Gradio components: three hundred components would be two thir
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from modules.gui import i18n
@@ -13,7 +14,7 @@ from modules.gui.described import described_control, plain
 from modules.gui.needs import Studio
 from modules.gui.widgets import Listing, frame
 from modules.settings.idle import IDLE
-from modules.settings.setting import Setting
+from modules.settings.setting import Section, Setting
 
 
 def build() -> None:
@@ -24,17 +25,27 @@ def build() -> None:
 def describe(studio: Studio, listing: Listing, language: str) -> dict[str, Any]:
     """What the tab shows: its pages in order, each with heading, label and settings (value, default, control)."""
     pages = []
+    ids = _ids(list(studio.settings.catalogue.sections()))
     for section, settings in studio.settings.catalogue.sections().items():
         text, heading = i18n.section_text(section, language)
         pages.append(
             {
-                "id": section.id,
+                "id": ids[section],
                 "label": text,
                 "heading": heading,
                 "settings": [_described(studio, listing, setting, language) for setting in settings],
             }
         )
     return {"pages": pages}
+
+
+def _ids(sections: Sequence[Section]) -> dict[Section, str]:
+    """What an element of each is called. Two of A1111's have the id "ui": the last, User interface, keeps it."""
+    found: dict[Section, str] = {}
+    for section in reversed(sections):
+        taken = section.id in found.values()
+        found[section] = f"{section.id}_{section.label.lower().replace(' ', '_')}" if taken else section.id
+    return found
 
 
 def _described(studio: Studio, listing: Listing, setting: Setting, language: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tests.gui.stand_in import StandIn
 pytestmark = pytest.mark.browser
 
 TABS = (
-    *("txt2img", "img2img", "extras", "pnginfo", "modelmerger"),
+    *("txt2img", "img2img", "extras", "pnginfo", "modelmerger", "train"),
     *("library", "models", "queue", "extensions", "settings"),
 )
 SERIOUS = ("serious", "critical")

@@ -23,6 +23,7 @@ TABS = (
     "extras",
     "pnginfo",
     "modelmerger",
+    "train",
     "library",
     "models",
     "queue",

@@ -17,3 +17,11 @@ def test_settings_without_effect_say_so(tmp_path: Path) -> None:
     assert idle <= IDLE
     assert {"hypertile_enable_unet", "pin_memory"} <= idle
     assert not next(one["idle"] for one in told if one["key"] == "samplers_in_dropdown")
+
+
+def test_every_page_has_an_id_of_its_own(tmp_path: Path) -> None:
+    studio = StandIn(tmp_path)
+    ids = {page["label"]: page["id"] for page in describe(studio, studio.listing, "en")["pages"]}
+    studio.jobs.close()
+    assert len(set(ids.values())) == len(ids)
+    assert ids["User interface"] == "ui"

@@ -72,7 +72,7 @@ function firstSteps() {
 function chooseFolder(search) {
     search.value = "other_model_folders";
     search.dispatchEvent(new Event("input"));
-    document.getElementById("setting_other_model_folders_field")?.focus();
+    document.getElementById("setting_other_model_folders.field")?.focus();
 }
 
 function dismissed() {

@@ -4,7 +4,8 @@ import { sign, signButton } from "./signs.js";
 import { address, clock, element, t } from "./texts.js";
 import { told } from "./told.js";
 
-const ROW = 84;
+// With the space below; queue.css has the heights.
+const ROW = { wide: 84, narrow: 100 };
 const PAGE = 50;
 const BEYOND = 6;
 
@@ -17,6 +18,10 @@ export class Finished {
         this.rows = new Map();
         this.box = element("ol", { className: "queue-list finished", id: "queue_finished" });
         addEventListener("scroll", () => this.soon(), { passive: true });
+        const narrow = matchMedia("(max-width: 700px)");
+        const measure = () => (this.step = narrow.matches ? ROW.narrow : ROW.wide);
+        measure();
+        narrow.addEventListener("change", () => (measure(), this.refresh(this.count)));
         addEventListener("resize", () => this.soon());
     }
 
@@ -25,7 +30,7 @@ export class Finished {
         this.pages.clear();
         for (const { box } of this.rows.values()) box.remove();
         this.rows.clear();
-        this.box.style.height = `${count * ROW}px`;
+        this.box.style.height = `${count * this.step}px`;
         this.box.dataset.count = count;
         await this.draw();
     }
@@ -37,8 +42,8 @@ export class Finished {
 
     async draw() {
         const top = this.box.getBoundingClientRect().top;
-        const first = Math.max(0, Math.floor(-top / ROW) - BEYOND);
-        const last = Math.min(this.count - 1, Math.ceil((innerHeight - top) / ROW) + BEYOND);
+        const first = Math.max(0, Math.floor(-top / this.step) - BEYOND);
+        const last = Math.min(this.count - 1, Math.ceil((innerHeight - top) / this.step) + BEYOND);
         for (const [place, { box }] of this.rows) {
             if (place >= first && place <= last) continue;
             box.remove();
@@ -54,7 +59,7 @@ export class Finished {
     place(place, job, first, last) {
         if (place < first || place > last || this.rows.has(place)) return;
         const box = this.row(job);
-        box.style.top = `${place * ROW}px`;
+        box.style.top = `${place * this.step}px`;
         this.rows.set(place, { box });
         this.box.append(box);
     }

@@ -157,16 +157,19 @@ class Row {
         this.value = setting.value;
         this.onchange = onchange;
         this.words = [setting.label, setting.english, setting.key, setting.help].join(" ").toLowerCase();
-        const id = `setting_${setting.key}`;
-        const [field, write] = FIELDS[setting.control.type](setting, `${id}_field`, (value) => this.set(value, true));
+        const name = `setting_${setting.key}`;
+        // The row on top of the page has A1111's id of its settings.
+        const id = document.querySelector(`#quicksettings #${CSS.escape(name)}`) ? `${name}_row` : name;
+        const inside = `${id}.field`;
+        const [field, write] = FIELDS[setting.control.type](setting, inside, (value) => this.set(value, true));
         this.write = write;
         const reset = element("button", { type: "button", className: "reset", title: t("settings_reset"), ariaLabel: t("settings_reset") }, "↺");
         reset.onclick = () => this.set(setting.default);
-        const name = element("label", { htmlFor: `${id}_field`, title: setting.english === setting.label ? setting.key : `${setting.english} (${setting.key})` }, setting.label);
+        const label = element("label", { htmlFor: inside, title: setting.english === setting.label ? setting.key : `${setting.english} (${setting.key})` }, setting.label);
         this.box = element(
             "div",
             { id, className: `setting setting-${setting.control.type}` },
-            element("div", { className: "setting-name" }, name, setting.reload ? element("span", { className: "needs-reload" }, t("settings_needs_reload")) : null, reset),
+            element("div", { className: "setting-name" }, label, setting.reload ? element("span", { className: "needs-reload" }, t("settings_needs_reload")) : null, reset),
             field,
             setting.help ? element("p", { className: "setting-help" }, setting.help) : null,
             setting.idle ? element("p", { className: "setting-help setting-idle" }, t("setting_idle")) : null,
