@@ -16,6 +16,7 @@ from modules.a1111.bound import bound
 from modules.a1111.drafts import said
 from modules.a1111.guidance import CallbackMoments, prepare_sampler, wanted
 from modules.a1111.loras import asked_for
+from modules.a1111.noise import ScriptNoise
 from modules.generation.hooks import Hooks, Picture, Sampling
 from modules.generation.plan import Batch, Plan, PlannedImage, batch_of
 from modules.prompt.networks import NetworkTag, extract_networks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from modules.diffusion.moments import Moments
+    from modules.diffusion.noise import ImageNoise
     from modules.generation.denoise import Blended, Pass, Start
     from modules.generation.session import Session
     from modules.settings.store import Settings
@@ -36,6 +38,7 @@ class ScriptHooks(Hooks):
         super().__init__()
         self.p = p
         self._numbered: dict[str, Any] = {}
+        self._rng: Any = None
 
     def _call(self, method: str, *args: Any, **options: Any) -> None:
         if self.p.scripts is not None:
@@ -114,6 +117,9 @@ class ScriptHooks(Hooks):
         full = [image.prompt for image in batch.images]
         p.seeds, p.subseeds = list(batch.seeds), list(batch.subseeds)
         p.hr_prompts, p.hr_negative_prompts = list(batch.hires_prompts), list(batch.hires_negatives)
+        latent = session.bundle.latent
+        shape = latent.channels, p.height // latent.downscale, p.width // latent.downscale
+        p.rng = self._rng = rng_of(p, shape)
         self._numbered = {"prompts": full, "seeds": p.seeds, "subseeds": p.subseeds}
         if self._wants("before_process_batch"):
             # Before the networks are read, prompts still have their tags.
@@ -187,6 +193,15 @@ class ScriptHooks(Hooks):
     def hires_begins(self, batch: Batch, session: Session) -> None:
         self.p.is_hr_pass = True
         self._call("before_hr")
+
+    def noise(self, noise: ImageNoise, walk: Pass, session: Session) -> ImageNoise:
+        p = self.p
+        if walk.hires or p.rng is None:
+            p.rng = self._rng = rng_of(p, noise.shape)
+        if p.rng is self._rng and p.rng.is_first:
+            # One stream for both: an extension that draws from it moves the picture's own noise on, as in A1111.
+            p.rng.follow(noise)
+        return ScriptNoise(noise, p.rng)
 
     def moments(self, walk: Pass, session: Session) -> Moments | None:
         self.p.is_hr_pass = walk.hires
@@ -316,6 +331,14 @@ def ready_for_changes(bundle: Any) -> None:
         from modules.a1111.unet_blocks import diffusion_model
 
         diffusion_model(bundle)
+
+
+def rng_of(p: Any, shape: tuple[int, int, int]) -> Any:
+    """What `p.rng` is to begin with, for latents of that shape (C, h, w)."""
+    from modules.rng import ImageRNG
+
+    resize = {"seed_resize_from_h": p.seed_resize_from_h, "seed_resize_from_w": p.seed_resize_from_w}
+    return ImageRNG(shape, p.seeds, p.subseeds, p.subseed_strength, **resize)
 
 
 def resolved(request: Any) -> Any:

@@ -17,6 +17,7 @@ from modules.prompt.networks import NetworkTag
 
 if TYPE_CHECKING:
     from modules.diffusion.moments import Moments
+    from modules.diffusion.noise import ImageNoise
     from modules.generation.denoise import Blended, Pass, Start
     from modules.generation.plan import Batch, Plan, PlannedImage
     from modules.generation.session import Session
@@ -74,6 +75,10 @@ class Hooks:
 
     def hires_begins(self, batch: Batch, session: Session) -> None:
         """The first pass is enlarged; the second is about to be drawn."""
+
+    def noise(self, noise: ImageNoise, walk: Pass, session: Session) -> ImageNoise:
+        """A pass is about to draw its noise. Returns what it draws from."""
+        return noise
 
     def moments(self, walk: Pass, session: Session) -> Moments | None:
         """Who looks on at every network call of a pass; None: nobody, which is faster."""

@@ -220,6 +220,7 @@ def walked(
     """One pass, with fresh noise of the batch's seeds."""
     request, settings = session.request, session.settings
     noise = noise_for(request, settings, batch.seeds, batch.subseeds, bundle)(walk.width, walk.height)
+    noise = session.hooks.noise(noise, walk, session)
     controls = session.controls
     steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
     with merged_tokens(bundle.unet, merging):

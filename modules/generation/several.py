@@ -13,6 +13,7 @@ from modules.prompt.networks import NetworkTag
 
 if TYPE_CHECKING:
     from modules.diffusion.moments import Asked, Moments
+    from modules.diffusion.noise import ImageNoise
     from modules.generation.denoise import Blended, Pass, Start
     from modules.generation.plan import Batch, Plan, PlannedImage
     from modules.generation.session import Session
@@ -57,6 +58,11 @@ class Several(Hooks):
     def hires_begins(self, batch: Batch, session: Session) -> None:
         for one in self._hooks:
             one.hires_begins(batch, session)
+
+    def noise(self, noise: ImageNoise, walk: Pass, session: Session) -> ImageNoise:
+        for one in self._hooks:
+            noise = one.noise(noise, walk, session)
+        return noise
 
     def moments(self, walk: Pass, session: Session) -> Moments | None:
         made = [moments for one in self._hooks if (moments := one.moments(walk, session)) is not None]

@@ -17,7 +17,7 @@ REQUEST = GenerationRequest(prompt="a red circle", steps=2, width=64, height=64,
 
 RECORDER = """
 import torch
-from modules import processing, script_callbacks, scripts, shared
+from modules import processing, rng, script_callbacks, scripts, shared
 from modules.processing import StableDiffusionProcessingImg2Img, process_images
 
 SAID = []
@@ -53,6 +53,16 @@ def do_process(p):
     p.extra_generation_params["Constant"] = 1
     p.extra_generation_params["Listed"] = ["first", "second"]
     p.extra_generation_params["Called"] = lambda **given: "at " + str(given["index"])
+
+def do_before_process_batch(p, batch_number, prompts, seeds, subseeds):
+    p.rng = Odd()
+
+class Odd:
+    def next(self):
+        return torch.zeros(1, 4, 1, 1)
+
+def do_process_batch(p, batch_number, prompts, seeds, subseeds):
+    p.rng = rng.ImageRNG(p.rng.shape, [77])
 
 def do_process_before_every_sampling(p, x, noise, c, uc):
     x.zero_()
@@ -209,6 +219,19 @@ def test_what_process_writes_is_drawn(recorder: Recorder) -> None:
 )
 def test_what_a_hook_changes_shows(recorder: Recorder, hook: str) -> None:
     assert not np.array_equal(pixels(recorder.draw()), pixels(recorder.draw(do=hook)))
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a"])
+def test_noise_comes_from_what_stands_for_p_rng(recorder: Recorder, sampler: str) -> None:
+    other = pixels(recorder.draw(sampler=sampler, do="process_batch"))
+    np.testing.assert_array_equal(other, pixels(recorder.draw(sampler=sampler, seed=77)))
+
+
+def test_noise_of_another_shape_is_refused_with_its_origin(recorder: Recorder) -> None:
+    recorder.module.DO.update(["before_process_batch"])
+    job = recorder.hosted.draw(REQUEST)
+    recorder.module.DO.clear()
+    assert "put Odd of recorder.py in place of p.rng" in job.error
 
 
 def test_a_batch_may_get_more_pictures(recorder: Recorder) -> None:

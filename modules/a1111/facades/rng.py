@@ -55,6 +55,10 @@ class ImageRNG:
             eta_seed_delta=int(shared.opts.eta_noise_seed_delta),
         )
 
+    def follow(self, noise):
+        """From now on it draws what `noise`, an ImageNoise, does."""
+        self._noise = noise
+
     def first(self):
         self.is_first = False
         return self._noise.first()
