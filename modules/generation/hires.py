@@ -6,7 +6,6 @@ Source: spec/sampling.md §9.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -21,6 +20,7 @@ from modules.generation.tools import Tools
 from modules.generation.vae import encoded
 from modules.imaging.masks import flattened
 from modules.imaging.resize import resize
+from modules.terms.hires_size import Target, target_of
 from modules.terms.request import GenerationRequest, Hires
 
 # Label -> (interpolation, antialias).
@@ -32,35 +32,6 @@ LATENT_MODES: dict[str, tuple[str, bool]] = {
     "Latent (nearest)": ("nearest", False),
     "Latent (nearest-exact)": ("nearest-exact", False),
 }
-
-
-@dataclass(frozen=True)
-class Target:
-    """The size to enlarge to, the size that remains, and how many latents are cut off in all on each axis."""
-
-    enlarged: tuple[int, int]
-    size: tuple[int, int]
-    cut_x: int = 0
-    cut_y: int = 0
-
-
-def target_of(hires: Hires, width: int, height: int) -> Target:
-    """Where a first pass of `width` x `height` goes. One side given: the other follows. Both: cover, then cut."""
-    if not hires.resize_x and not hires.resize_y:
-        size = int(width * hires.scale), int(height * hires.scale)
-        return Target(size, size)
-    if not hires.resize_y:
-        size = hires.resize_x, hires.resize_x * height // width
-        return Target(size, size)
-    if not hires.resize_x:
-        size = hires.resize_y * width // height, hires.resize_y
-        return Target(size, size)
-    wanted = hires.resize_x, hires.resize_y
-    if width / height < wanted[0] / wanted[1]:
-        enlarged = wanted[0], wanted[0] * height // width
-    else:
-        enlarged = wanted[1] * width // height, wanted[1]
-    return Target(enlarged, wanted, (enlarged[0] - wanted[0]) // 8, (enlarged[1] - wanted[1]) // 8)
 
 
 def enlarge(

@@ -16,7 +16,8 @@ from modules.imaging.margins import Box, Margins, seam, widened
 from modules.imaging.masks import flattened, prepared_mask
 from modules.imaging.resize import ResizeMode
 from modules.terms.errors import BadRequest
-from modules.terms.request import MAX_SIDE, GenerationRequest, Mask, Source
+from modules.terms.hires_size import MAX_SIDE
+from modules.terms.request import GenerationRequest, Mask, Source
 from modules.terms.result import GeneratedImage, GenerationResult
 
 TITLE = next(script.title for script in ALWAYS_ON if script.options is Outpainting)

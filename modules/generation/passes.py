@@ -20,7 +20,7 @@ from modules.generation.denoise import Denoised, Onlooker, Pass, Start, denoise,
 from modules.generation.describe import token_merging_ratio
 from modules.generation.facts import completed
 from modules.generation.guide import Handover
-from modules.generation.hires import LATENT_MODES, enlarge, taken, target_of, work_of
+from modules.generation.hires import LATENT_MODES, enlarge, taken, work_of
 from modules.generation.networks import PassNetworks
 from modules.generation.plan import Batch
 from modules.generation.preview import drawing_of, previewer, quick_pictures
@@ -32,6 +32,7 @@ from modules.generation.texts import Texts, emphasis_entry, encode
 from modules.generation.token_merging import merged_tokens
 from modules.generation.vae import decoded
 from modules.terms.errors import Interrupted, Skipped
+from modules.terms.hires_size import target_of
 from modules.terms.progress import Watcher
 from modules.terms.request import GenerationRequest, Hires
 

@@ -20,7 +20,7 @@ def accepted(setting: Setting, value: Any) -> Any:
     """
     try:
         kept = _cast(setting, value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadRequest(f"{setting.label} ({setting.key}) cannot be {value!r}: it {_wanted(setting)}.") from error
     wrong = None if kept is None else setting.control.check(kept)
     if wrong:

@@ -7,9 +7,13 @@ infotext its writer and parser. A knob is one line.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+# Beyond the bounds of a slider, but of no use: what is computed with it is no number in the end.
+FAR = 1e6
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Number(Control):
     integer: bool = False
 
     def check(self, value: object) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) == math.inf:
             return "must be a number"
         if self.integer and value != int(value):
             return "must be a whole number"
@@ -58,7 +62,7 @@ class Number(Control):
 
 @dataclass(frozen=True)
 class Slider(Control):
-    """Bounds of the slider on the page. The API may go beyond them unless `strict`, as in A1111."""
+    """Bounds of the slider on the page. The API may go beyond them, as in A1111, up to FAR, unless `strict`."""
 
     minimum: float
     maximum: float
@@ -70,6 +74,9 @@ class Slider(Control):
             return "must be a number"
         if self.strict and not self.minimum <= value <= self.maximum:
             return f"must be between {self.minimum:g} and {self.maximum:g}"
+        far = max(FAR, self.maximum)
+        if abs(value) > far:
+            return f"must be at most {far:.0f}" if value > 0 else f"must be at least {-far:.0f}"
         return None
 
 

@@ -11,6 +11,7 @@ from modules.terms.control import ControlUnit
 from modules.terms.declare import Checkbox, Choice, Number, Slider, Text, param, params_of
 from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest
+from modules.terms.hires_size import MAX_SIDE, check_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,7 +22,7 @@ MAX_PIXELS_ENCODED = 1 << 24
 MAX_SEED = (1 << 63) - (1 << 20)
 # Thousands of words: each 75 tokens cost a run of the text encoder, and every step looks at all of them.
 MAX_PROMPT = 100_000
-MAX_SIDE = 16384
+MAX_STEPS = 10_000
 MAX_PIXELS_IN_BATCH = 1 << 28
 
 
@@ -181,11 +182,13 @@ class GenerationRequest:
             if getattr(self, name) < minimum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at least {minimum}.")
         for name, maximum in (
-            ("steps", 10_000),
+            ("steps", MAX_STEPS),
             ("batch_size", 64),
             ("n_iter", 10_000),
             ("width", MAX_SIDE),
             ("height", MAX_SIDE),
+            ("seed_resize_from_w", MAX_SIDE),
+            ("seed_resize_from_h", MAX_SIDE),
         ):
             if getattr(self, name) > maximum:
                 raise BadRequest(f"{name} is {getattr(self, name)}, but must be at most {maximum}.")
@@ -200,13 +203,10 @@ class GenerationRequest:
         for name in ("prompt", "negative_prompt"):
             if len(getattr(self, name)) > MAX_PROMPT:
                 raise BadRequest(f"{name} has {len(getattr(self, name))} characters; at most {MAX_PROMPT} are read.")
-        if self.hires is not None and self.hires.picture is None:
-            wanted = (self.hires.resize_x, self.hires.resize_y)
-            sides = wanted if any(wanted) else (self.width * self.hires.scale, self.height * self.hires.scale)
-            if max(sides) > MAX_SIDE:
-                raise BadRequest(
-                    f"Hires fix would draw {sides[0]:.0f}x{sides[1]:.0f}; a side can be at most {MAX_SIDE}."
-                )
+        if self.hires is not None:
+            check_size(self.hires, self.width, self.height)
+            if not 0 <= self.hires.steps <= MAX_STEPS:
+                raise BadRequest(f"Hires steps is {self.hires.steps}, but must be between 0 and {MAX_STEPS}.")
         if self.source is not None and not self.source.images:
             raise BadRequest("img2img needs a picture to start from: drop one on the tab or send init_images.")
         if self.source is not None and self.source.resize_mode == LATENT_RESIZE:

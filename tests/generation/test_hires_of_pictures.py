@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from modules.generation import GenerationRequest, Hires, Tools, generate
-from modules.generation.hires import LATENT_MODES, target_of
+from modules.generation.hires import LATENT_MODES
 from modules.generation.infotext import parse
 from modules.generation.restore import restore
 from modules.terms.errors import Interrupted, NotFound
+from modules.terms.hires_size import target_of
 from modules.terms.progress import Progress
 from modules.terms.result import GenerationResult
 

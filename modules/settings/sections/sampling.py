@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modules.settings.setting import DIFFUSION, Section, section, setting
-from modules.terms.declare import Choice, Number, Slider
+from modules.terms.declare import FAR, Choice, Number, Slider
 
 SETTINGS = (
     *section(
@@ -71,7 +71,7 @@ SETTINGS = (
             "sigma min",
             0.0,
             "The lowest noise level of a schedule; 0: the model's.",
-            Number(),
+            Number(0, FAR),
             infotext="Schedule min sigma",
         ),
         setting(
@@ -79,7 +79,7 @@ SETTINGS = (
             "sigma max",
             0.0,
             "The highest noise level of a schedule; 0: the model's.",
-            Number(),
+            Number(0, FAR),
             infotext="Schedule max sigma",
         ),
         setting(
@@ -87,7 +87,7 @@ SETTINGS = (
             "rho",
             0.0,
             "How a schedule bends, for Karras and Polyexponential; 0: their own.",
-            Number(),
+            Number(0, FAR),
             infotext="Schedule rho",
         ),
         setting(
@@ -95,7 +95,7 @@ SETTINGS = (
             "Eta noise seed delta",
             0,
             "Added to the seed for the noise of the steps; 31337 imitates NovelAI.",
-            Number(integer=True),
+            Number(-(1 << 32), 1 << 32, integer=True),
             infotext="ENSD",
         ),
         setting(
