@@ -31,6 +31,7 @@ from modules.studio.extensions.additions import Additions, load_additions
 from modules.studio.extensions.available import Available
 from modules.studio.extensions.folder import Extensions
 from modules.studio.extensions.manager import Manager
+from modules.studio.extensions.mirrors import Mirrors
 from modules.studio.extensions.states import States
 from modules.studio.extras_run import run_extras
 from modules.studio.flag_table import Flags
@@ -73,11 +74,11 @@ class Studio:
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
         self.additions: Additions = load_additions(self.extensions)
-        self.extension_manager = manager_of(self.extensions, flags)
+        self.extension_manager = manager_of(self.extensions, flags, self._mirrors)
         self.extension_states = States(
             flags.data_dir / "config_states", self.extensions, self.extension_manager, self.version
         )
-        self.extension_index = Available(flags.cache_dir / "extensions.json")
+        self.extension_index = Available(flags.cache_dir / "extensions.json", self._mirrors)
         self.host: ScriptHost | None = None
         self.flags = flags = with_other_folders(flags, self.settings)
         self.reload_styles()
@@ -116,6 +117,9 @@ class Studio:
     def on_settings(self, heard: Callable[[tuple[str, ...]], None]) -> None:
         """Calls `heard` with the keys whenever settings have changed."""
         self._settings_file.listen(heard)
+
+    def _mirrors(self) -> Mirrors:
+        return Mirrors.named(self.settings)
 
     def _lists_hidden(self) -> bool:
         return bool(self.settings["list_hidden_files"])
@@ -260,10 +264,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN_MODEL = ROOT / "models" / "Stable-diffusion" / "atelier-mini.safetensors"
 
 
-def manager_of(extensions: Extensions, flags: Flags) -> Manager:
+def manager_of(extensions: Extensions, flags: Flags, mirrors: Callable[[], Mirrors]) -> Manager:
     """What installs extensions."""
     records = flags.data_dir / "private" / "extensions.json"
-    return Manager(extensions, ROOT, flags.data_dir / "tmp" / "extensions", records, extensions.packages)
+    return Manager(extensions, ROOT, flags.data_dir / "tmp" / "extensions", records, extensions.packages, mirrors)
 
 
 def library_of(flags: Flags, hashes: HashCache, list_hidden: Callable[[], bool] = lambda: True) -> Library:

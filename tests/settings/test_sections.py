@@ -18,6 +18,7 @@ from modules.terms.errors import NotFound
 
 LARGE_PICTURES = {f"{what}_{part}" for what in ("diffusion", "vae") for part in ("tiling", "tile_size", "tile_overlap")}
 MODELS = {"other_model_folders", "civitai_address", "hugging_face_address", "download_previews"}
+EXTENSIONS = {"extension_index_address", "github_address", "package_index_address"}
 DETAILS = {"ad_bbox_sortby", "ad_save_images_before"}  # the names that the ADetailer extension gave them
 FLOW = {"forge_additional_modules", "flow_shift"}
 KEEPING = {"model_offload", "models_kept"}
@@ -25,7 +26,7 @@ PAGE = {"family_defaults", "gallery_folders", "prompt_completion", "prompt_compl
     "prompt_completion_escape",
     "prompt_completion_spaces",
 }
-OURS = {"language", "cfg_rescale"} | KEEPING | PAGE | FLOW | LARGE_PICTURES | DETAILS | MODELS
+OURS = {"language", "cfg_rescale"} | KEEPING | PAGE | FLOW | LARGE_PICTURES | DETAILS | MODELS | EXTENSIONS
 # A1111's default lets whoever reaches the API make this machine fetch addresses: nothing is fetched until asked for.
 SAFER = {"api_enable_requests": False}
 

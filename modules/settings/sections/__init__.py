@@ -7,6 +7,7 @@ from modules.settings.sections import (
     compatibility,
     diffusion,
     editing,
+    extensions,
     flow,
     interface,
     large,
@@ -36,6 +37,7 @@ SETTINGS = Catalogue(
             *editing.SETTINGS,
             *system.SETTINGS,
             *models.SETTINGS,
+            *extensions.SETTINGS,
             *postprocessing.SETTINGS,
             *training.SETTINGS,
         )

@@ -31,7 +31,7 @@ def put_beside(model: Path, offer: Offer, asker: Asker) -> str:
             with replacing(info) as draft:
                 draft.write_text(json.dumps(offer.info, indent=4, ensure_ascii=False), encoding="utf-8")
         if offer.preview and preview_of(model) is None:
-            _save_picture(model, web.read(offer.preview, MAX_PICTURE, allowed=asker.allowed))
+            _save_picture(model, web.read(offer.preview, MAX_PICTURE, allowed=asker.allowed, by_proxy=True))
     except (WebuiError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return f"The notes or the picture beside it could not be saved: {error}"
     return ""

@@ -95,7 +95,7 @@ class Asker:
         """What a site's API answers. Raises: NotFound, Refused, BadRequest, in words for the user."""
         host = urlsplit(url).hostname
         try:
-            data = web.read(url, MAX_ANSWER, headers_for=self.headers_for, allowed=self.allowed)
+            data = web.read(url, MAX_ANSWER, headers_for=self.headers_for, allowed=self.allowed, by_proxy=True)
             return json.loads(data)
         except httpx.HTTPStatusError as error:
             raise refusal(error.response.status_code, host or "") from error

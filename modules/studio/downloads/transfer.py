@@ -62,7 +62,7 @@ def beginning_of(url: str, asker: Asker) -> Beginning:
     """Raises: Refused if the site wants a login or sends a page; NotFound, BadRequest."""
     host = urlsplit(url).hostname or ""
     try:
-        with web.opened(url, headers_for=_plain(asker), allowed=asker.allowed) as response:
+        with web.opened(url, headers_for=_plain(asker), allowed=asker.allowed, by_proxy=True) as response:
             _need_file(response, host)
             data = bytearray()
             for piece in response.iter_raw():
@@ -173,7 +173,8 @@ class Transfer:
         ranges = {"Range": f"bytes={self._written}-"} if resumes else {}
         if resumes and condition:
             ranges["If-Range"] = condition
-        with web.opened(self._url, headers_for=_plain(self._asker, ranges), allowed=self._asker.allowed) as response:
+        headers = _plain(self._asker, ranges)
+        with web.opened(self._url, headers_for=headers, allowed=self._asker.allowed, by_proxy=True) as response:
             if response.status_code == 416 and resumes:
                 self._need_end(response)
                 return

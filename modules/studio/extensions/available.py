@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modules.studio.web import Allowed, is_public, opened
+import httpx
+
+from modules.studio.extensions.mirrors import Mirrors
+from modules.studio.web import is_any, opened
 from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, WebuiError
 
-INDEX = "https://raw.githubusercontent.com/AUTOMATIC1111/stable-diffusion-webui-extensions/master/index.json"
 LARGEST = 20 << 20
 HIDDEN = frozenset({"ads", "localization", "installed"})
 
@@ -33,10 +35,11 @@ class Offer:
 
 @dataclass(frozen=True)
 class Index:
-    """tags: what each means."""
+    """tags: what each means. body: what it was read from."""
 
     offers: tuple[Offer, ...]
     tags: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
 
 
 ORDERS: Mapping[str, tuple[Callable[[Offer], Any], bool]] = {
@@ -54,23 +57,22 @@ ORDERS: Mapping[str, tuple[Callable[[Offer], Any], bool]] = {
 class Available:
     """The index that was fetched last, kept in a file."""
 
-    def __init__(self, cache: Path, allowed: Allowed = is_public) -> None:
-        self._cache, self._allowed = cache, allowed
+    def __init__(self, cache: Path, mirrors: Callable[[], Mirrors] = Mirrors) -> None:
+        self._cache, self._mirrors = cache, mirrors
 
     def load(self, url: str = "") -> Index:
-        """Fetches the index at `url` and keeps it. Raises: BadRequest, Refused, WebuiError."""
-        body = bytearray()
-        with opened(url or INDEX, allowed=self._allowed) as answer:
-            if answer.status_code != 200:
-                raise WebuiError(f"{url or INDEX} answered {answer.status_code}. Another address may work: a mirror.")
-            for piece in answer.iter_bytes():
-                body += piece
-                if len(body) > LARGEST:
-                    raise BadRequest(f"{url or INDEX} is larger than {LARGEST >> 20} MB; that is no index.")
-        found = read_index(bytes(body))
+        """Fetches the index at `url`, "" for the one of the settings, and keeps it. Raises: BadRequest, WebuiError."""
+        url = url.strip() or self._mirrors().index
+        try:
+            found = read_index(_fetched(url))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise WebuiError(
+                f"{url} cannot be reached ({error or type(error).__name__}). Set the variable HTTPS_PROXY if there is a "
+                "proxy, or name a mirror above or in Settings, Extensions."
+            ) from error
         self._cache.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._cache) as draft:
-            draft.write_bytes(bytes(body))
+            draft.write_bytes(found.body)
         return found
 
     def kept(self) -> Index | None:
@@ -89,7 +91,23 @@ def read_index(body: bytes) -> Index:
         offers = tuple(_offer(entry) for entry in entries if entry.get("name") and entry.get("url"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest("This is no index of extensions: JSON with a list called extensions.") from error
-    return Index(offers, {str(tag): str(meaning) for tag, meaning in dict(tags).items()})
+    return Index(offers, {str(tag): str(meaning) for tag, meaning in dict(tags).items()}, body)
+
+
+def _fetched(url: str) -> bytes:
+    """What is at `url`, wherever: who may load an index may install what is in it, and that may ask anybody.
+
+    Raises: BadRequest, WebuiError, httpx.HTTPError, OSError.
+    """
+    body = bytearray()
+    with opened(url, allowed=is_any, by_proxy=True) as answer:
+        if answer.status_code != 200:
+            raise WebuiError(f"{url} answered {answer.status_code}. Another address may work: a mirror.")
+        for piece in answer.iter_bytes():
+            body += piece
+            if len(body) > LARGEST:
+                raise BadRequest(f"{url} is larger than {LARGEST >> 20} MB; that is no index.")
+    return bytes(body)
 
 
 def _offer(entry: Mapping[str, Any]) -> Offer:

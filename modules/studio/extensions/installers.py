@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
+from modules.studio.extensions.mirrors import USUAL, Mirrors
 from modules.terms.atomic import replacing
 
 LIMIT_S = 900
@@ -21,9 +22,11 @@ OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "o
 REMEDIES = (
     (r"ResolutionImpossible|conflicting dependencies|incompatible with", "It wants other versions of packages that the "
      "studio itself needs. Install it with a folder of packages of its own (the choice beside Install)."),
-    (r"ProxyError|proxy", "The proxy refuses. Set HTTPS_PROXY, or PIP_INDEX_URL to a mirror near you."),
-    (r"ConnectionError|Name or service not known|timed out|Max retries|getaddrinfo", "The network did not answer. Set "
-     "PIP_INDEX_URL to a mirror (for instance https://pypi.tuna.tsinghua.edu.cn/simple) and press Install again."),
+    (r"ProxyError|proxy", "The proxy refuses. Look at the variable HTTPS_PROXY, or name a mirror of pip's index in "
+     "Settings, Extensions."),
+    (r"ConnectionError|Name or service not known|timed out|Max retries|getaddrinfo", "The network did not answer. Name "
+     "a mirror of pip's index in Settings, Extensions (for instance https://pypi.tuna.tsinghua.edu.cn/simple), or set "
+     "HTTPS_PROXY, and start again: install.py runs anew."),
     (r"tensorflow", "TensorFlow has no package for this Python or system; the parts that need it stay off."),
     (r"Microsoft Visual C\+\+|error: command .*(gcc|cl\.exe|cc)|Failed building wheel", "A package has to be compiled, "
      "and there is no compiler. Look for a version of it with wheels for this Python."),
@@ -78,11 +81,11 @@ def install_stamp(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def run_install(folder: Path, root: Path, packages: Path | None, limits: Path) -> Outcome:
+def run_install(folder: Path, root: Path, packages: Path | None, limits: Path, mirrors: Mirrors = USUAL) -> Outcome:
     """Runs `folder`/install.py, if there is one, as a program of its own.
 
     root: the studio's code, which it may import. packages: where its packages go; None: beside the studio's own, which
-    keep their versions by `limits`, a file that is written here.
+    keep their versions by `limits`, a file that is written here. mirrors: where pip finds them.
     """
     if not (folder / "install.py").is_file():
         return Outcome(True)
@@ -91,6 +94,7 @@ def run_install(folder: Path, root: Path, packages: Path | None, limits: Path) -
         draft.write_text("\n".join(constraints(root / "requirements.lock")) + "\n", encoding="utf-8")
     env = {
         **os.environ,
+        **mirrors.environment,
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "modules" / "a1111" / "top")]),
         "PIP_CONSTRAINT": str(limits),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from modules.studio.extensions.installers import (
     installed_packages,
     run_install,
 )
+from modules.studio.extensions.mirrors import Mirrors
 from modules.studio.extensions.records import Record, Records
 from modules.studio.extensions.review import Review, compare, files_in, review
 from modules.studio.extensions.sources import (
@@ -59,8 +60,18 @@ class Installed:
 class Manager:
     """Candidates are looked at first and installed by their token. Safe to use from any thread; one works at a time."""
 
-    def __init__(self, extensions: Extensions, root: Path, work: Path, records: Path, packages: Path) -> None:
-        """root: the studio's code. work: a folder for what is on its way. packages: for extensions with their own."""
+    def __init__(
+        self,
+        extensions: Extensions,
+        root: Path,
+        work: Path,
+        records: Path,
+        packages: Path,
+        mirrors: Callable[[], Mirrors] = Mirrors,
+    ) -> None:
+        """root: the studio's code. work: a folder for what is on its way. packages: for extensions with their own.
+        mirrors: those of now."""
+        self._mirrors = mirrors
         self._extensions, self._root, self._work, self._packages = extensions, root, work, packages
         self.records = Records(records)
         self._lock = threading.Lock()
@@ -75,7 +86,7 @@ class Manager:
         self._need_free(wanted, url)
         with self._lock:
             token, place = self._new_place()
-            commit = clone(url, branch, place)
+            commit = clone(url, branch, place, self._mirrors())
             return self._waiting(token, wanted, Record(url.strip(), branch, commit, source="git"))
 
     def take_folder(self, source: Path, name: str = "") -> Candidate:
@@ -102,19 +113,22 @@ class Manager:
         if not (extension.path / ".git").exists():
             raise BadRequest(f"{name} did not come from a Git repository, so there is nowhere to look for updates.")
         with self._lock:
-            branch = git(extension.path, "rev-parse", "--abbrev-ref", "HEAD")
+            branch = self._git(extension.path, "rev-parse", "--abbrev-ref", "HEAD")
             wanted = branch if branch != "HEAD" else self.records.get(name).branch or "HEAD"
-            git(extension.path, "fetch", "--filter=blob:none", "origin", wanted, timeout=FETCH_S)
-            now, new = git(extension.path, "rev-parse", "HEAD"), git(extension.path, "rev-parse", "FETCH_HEAD")
+            self._git(extension.path, "fetch", "--filter=blob:none", "origin", wanted, timeout=FETCH_S)
+            now, new = (
+                self._git(extension.path, "rev-parse", "HEAD"),
+                self._git(extension.path, "rev-parse", "FETCH_HEAD"),
+            )
             if now == new:
                 return None
-            url = git(extension.path, "remote", "get-url", "origin")
+            url = self._git(extension.path, "remote", "get-url", "origin")
             token, place = self._new_place()
             # A tree of its own, so that files as they will be can be compared with files as they are.
-            git(extension.path, "worktree", "prune")
-            git(extension.path, "worktree", "add", "--detach", str(place), new, timeout=CLONE_S)
+            self._git(extension.path, "worktree", "prune")
+            self._git(extension.path, "worktree", "add", "--detach", str(place), new, timeout=CLONE_S)
             change = compare(files_in(extension.path), files_in(place))
-            git(extension.path, "worktree", "remove", "--force", str(place))
+            self._git(extension.path, "worktree", "remove", "--force", str(place))
             record = Record(url, wanted, new, previous=now, source="git")
             found = Candidate(token, extension.name, record, change, update=True)
             self._candidates[token] = found
@@ -149,7 +163,7 @@ class Manager:
         if not record.previous:
             raise BadRequest(f"{name} has not been updated here, so there is nothing to go back to.")
         with self._lock:
-            git(extension.path, "reset", "--hard", record.previous, timeout=CLONE_S)
+            self._git(extension.path, "reset", "--hard", record.previous, timeout=CLONE_S)
             back = Record(record.url, record.branch, record.previous, record.commit, source=record.source)
             return self._finish(extension.name, back, own_packages=self._has_own(extension.name))
 
@@ -159,8 +173,8 @@ class Manager:
         if not commit or not all(letter in "0123456789abcdef" for letter in commit):
             raise BadRequest(f"{commit!r} is no commit.")
         with self._lock:
-            git(extension.path, "fetch", "--filter=blob:none", "origin", timeout=FETCH_S)
-            git(extension.path, "reset", "--hard", commit, timeout=CLONE_S)
+            self._git(extension.path, "fetch", "--filter=blob:none", "origin", timeout=FETCH_S)
+            self._git(extension.path, "reset", "--hard", commit, timeout=CLONE_S)
 
     def remove(self, name: str) -> None:
         """Deletes an extension's folder. Raises: NotFound."""
@@ -192,11 +206,15 @@ class Manager:
 
     # --- parts ---
 
+    def _git(self, folder: Path, *arguments: str, timeout: float = 60) -> str:
+        # Any of them may reach for the network: clones have no contents of files but those that were looked at.
+        return git(folder, *arguments, timeout=timeout, mirrors=self._mirrors())
+
     def _apply_update(self, found: Candidate) -> Installed:
         extension = self._installed(found.name)
-        if git(extension.path, "rev-parse", "HEAD") != found.record.previous:
+        if self._git(extension.path, "rev-parse", "HEAD") != found.record.previous:
             raise BadRequest(f"{found.name} has changed since it was looked at. Check for updates again.")
-        git(extension.path, "reset", "--hard", found.record.commit, timeout=CLONE_S)
+        self._git(extension.path, "reset", "--hard", found.record.commit, timeout=CLONE_S)
         return self._finish(found.name, found.record, own_packages=self._has_own(found.name))
 
     def _finish(self, name: str, record: Record, *, own_packages: bool) -> Installed:
@@ -217,7 +235,7 @@ class Manager:
     def _run_install(self, name: str) -> Outcome:
         packages = self._packages / name if self._has_own(name) else None
         self.outcomes[name] = run_install(
-            self._extensions.folder / name, self._root, packages, self._work / "constraints.txt"
+            self._extensions.folder / name, self._root, packages, self._work / "constraints.txt", self._mirrors()
         )
         return self.outcomes[name]
 

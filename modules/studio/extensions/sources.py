@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from modules.studio.extensions.mirrors import USUAL, Mirrors
 from modules.terms.errors import BadRequest, NotFound, WebuiError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -55,12 +56,12 @@ def checked_url(url: str) -> str:
     return url
 
 
-def git(folder: Path | None, *arguments: str, timeout: float = 60) -> str:
-    """What Git prints. Raises: WebuiError with its last line, or saying that there is no Git."""
+def git(folder: Path | None, *arguments: str, timeout: float = 60, mirrors: Mirrors = USUAL) -> str:
+    """What Git prints. mirrors: where it finds GitHub. Raises: WebuiError with its last line, or saying that there is no Git."""
     where = ("-C", str(folder)) if folder is not None else ()
     try:
         done = subprocess.run(
-            ["git", *SAFE, *where, *arguments],
+            ["git", *SAFE, *mirrors.git_options, *where, *arguments],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -71,22 +72,25 @@ def git(folder: Path | None, *arguments: str, timeout: float = 60) -> str:
     except FileNotFoundError as error:
         raise WebuiError("Git is not installed. Install it, or install the extension from a ZIP file.") from error
     except subprocess.TimeoutExpired as error:
-        raise WebuiError(f"Git took longer than {timeout:.0f} s. Is the network slow? Try a mirror.") from error
+        raise WebuiError(
+            f"Git took longer than {timeout:.0f} s. Is the network slow? Name a mirror of "
+            "GitHub in Settings, Extensions."
+        ) from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         raise WebuiError(f"git {arguments[0]} failed: {lines[-1].strip()}")
     return done.stdout.strip()
 
 
-def clone(url: str, branch: str, target: Path) -> str:
+def clone(url: str, branch: str, target: Path, mirrors: Mirrors = USUAL) -> str:
     """A clone of `url` in `target`, which must not exist. Returns: its commit. Raises: BadRequest, WebuiError."""
     wanted = checked_url(url)
     if branch and not BRANCH.fullmatch(branch):
         raise BadRequest(f"{branch!r} is no name of a branch.")
     chosen = ("--branch", branch) if branch else ()
-    git(None, "clone", "--filter=blob:none", *chosen, "--", wanted, str(target), timeout=CLONE_S)
+    git(None, "clone", "--filter=blob:none", *chosen, "--", wanted, str(target), timeout=CLONE_S, mirrors=mirrors)
     if (target / ".gitmodules").is_file():
-        git(target, "submodule", "update", "--init", "--recursive", timeout=CLONE_S)
+        git(target, "submodule", "update", "--init", "--recursive", timeout=CLONE_S, mirrors=mirrors)
     return git(target, "rev-parse", "HEAD")
 
 
