@@ -48,7 +48,9 @@ def resident_after_each(folder: Path, switches: int, *, leak: bool) -> list[int]
     from modules.generation import GenerationRequest, generate, open_tools
 
     torch.set_num_threads(1)
-    tools = open_tools(folder, loras=folder / "Lora", device="cpu")
+    # One at a time: three that stay would hide what a dropped one leaves behind.
+    settings = {"models_kept": "By number", "sd_checkpoints_limit": 1}
+    tools = open_tools(folder, loras=folder / "Lora", device="cpu", settings=settings)
     process = psutil.Process()
     kept, resident = [], []
     for number in range(switches):
