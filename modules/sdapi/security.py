@@ -9,6 +9,7 @@ back the headers that keep browsers from doing more than the page needs.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from contextlib import suppress
 
@@ -21,6 +22,7 @@ from modules.sdapi.attempts import Attempts
 from modules.sdapi.file_door import may_leave, path_asked_for
 from modules.sdapi.logins import SESSION, Logins
 from modules.sdapi.origins import Origins
+from modules.sdapi.page_policy import page_policy
 from modules.studio.flag_table import Flags
 
 log = logging.getLogger("atelier.api")
@@ -28,19 +30,14 @@ log = logging.getLogger("atelier.api")
 MAX_BODY = 256 << 20
 # A value of JSON takes 60 bytes and more in memory, and two in the body: 256 MB of empty lists would take 8 GB.
 MAX_COMMAS = 2_000_000
+# What file systems take; Gradio's routes fail over longer ones.
+LONGEST_NAME = 255
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_PATHS = ("/sdapi/", "/controlnet/", "/docs", "/redoc", "/openapi.json", "/api/")
 JSON_ONLY = ("/sdapi/", "/controlnet/", "/internal/", "/api/")
 # Pictures come as files there. Cross-site forms are kept out by their Origin.
 MULTIPART = frozenset({"/api/v2/uploads"})
-# Gradio runs inline scripts and builds functions from text; nothing needs another host.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
 HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
@@ -80,6 +77,7 @@ class Guard:
         self._max_body = max_body
         self._data_dir = flags.data_dir
         self._log_requests = flags.api_log
+        self._headers = {"Content-Security-Policy": page_policy(flags.extension_hosts), **HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -114,6 +112,8 @@ class Guard:
         named = path_asked_for(path)
         if named is not None and not may_leave(named, self._data_dir):
             raise Refusal(403, "Of the studio's own folder only pictures are shown.")
+        if any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in re.split(r"[/\\=]", path)):
+            raise Refusal(404, "No file has so long a name.")
         if socket or method in SAFE_METHODS:
             return
         length = headers.get("content-length", "0")
@@ -184,7 +184,7 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(raw=list(message.get("headers", [])))
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     out.setdefault(name, value)
                 if origin and not self._origins.may_read(origin, headers.get("host", "")):
                     # Gradio greets any origin that speaks to a name other than localhost.

@@ -120,6 +120,9 @@ class Flags:
     subpath: str | None = value(None, "path under which a proxy serves the studio")
     gradio_allowed_path: tuple[str, ...] = value((), "one more folder whose pictures the page may show (repeatable)")
     enable_insecure_extension_access: bool = switch("allow installing extensions while other machines reach the page")
+    extension_hosts: str | None = value(
+        None, "other computers that scripts of extensions may ask (https://api.example.com), comma separated"
+    )
     timeout_keep_alive: int = value(30, "seconds an idle connection stays open")
 
     # The page and the API

@@ -264,7 +264,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN_MODEL = ROOT / "models" / "Stable-diffusion" / "atelier-mini.safetensors"
 
 
-def manager_of(extensions: Extensions, flags: Flags, mirrors: Callable[[], Mirrors]) -> Manager:
+def manager_of(extensions: Extensions, flags: Flags, mirrors: Callable[[], Mirrors] = Mirrors) -> Manager:
     """What installs extensions."""
     records = flags.data_dir / "private" / "extensions.json"
     return Manager(extensions, ROOT, flags.data_dir / "tmp" / "extensions", records, extensions.packages, mirrors)

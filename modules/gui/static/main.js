@@ -3,6 +3,7 @@
 import { nameUploads, watchStopping } from "./access.js";
 import { openCanvas, watchPaste } from "./canvas.js";
 import * as drafts from "./drafts.js";
+import { watchElsewhere } from "./elsewhere.js";
 import { tellErrors } from "./errors.js";
 import { watchColumns } from "./columns.js";
 import { handlers as familyHandlers } from "./family.js";
@@ -83,6 +84,7 @@ function failed(name, error) {
 window.atelier = { ...window.atelier, handle, draft: drafts.valuesOf, openCanvas, openPanel, boot: window.atelierBoot };
 
 tellErrors();
+watchElsewhere();
 
 // Gradio builds the page after this script ran, and a tab's inside when it is first opened.
 function whenBuilt(tab, start, names = ["generate", "gallery", "live", "fetch"]) {
