@@ -83,7 +83,7 @@ def test_strangers_get_neither_token_nor_change(served: Callable[..., Server], p
         ("remove", {"name": "../x"}, "no extension"),
         ("enabled", {"disabled": ["nope"]}, "nope"),
         ("states/restore", {"file": "../x"}, "no backup"),
-        ("available", {"url": "http://127.0.0.1:1/x"}, ""),
+        ("available", {"url": "http://127.0.0.1:1/x"}, "cannot be reached"),
     ],
 )
 def test_what_is_wrong_is_said(client: httpx.Client, path: str, body: dict, said: str) -> None:

@@ -66,7 +66,7 @@ class Available:
         try:
             found = read_index(_fetched(url))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise WebuiError(
+            raise BadRequest(
                 f"{url} cannot be reached ({error or type(error).__name__}). Set the variable HTTPS_PROXY if there is a "
                 "proxy, or name a mirror above or in Settings, Extensions."
             ) from error
