@@ -17,6 +17,8 @@ from modules.sdapi.fetch import fetch
 from modules.terms.errors import BadRequest, NotFound, Refused
 
 MAX_PIXELS = 1 << 26
+# A strip of one pixel and 60 million lines takes half a minute to read.
+MAX_SIDE = 1 << 17
 # Pillow reads more kinds than these; some run other programs (EPS) or are seldom looked after.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "ICO", "PPM")
 
@@ -51,6 +53,8 @@ def open_image(data: bytes) -> Image.Image:
             raise BadRequest(
                 f"The picture is {image.width}x{image.height}; at most {MAX_PIXELS // 1_000_000} megapixels are read."
             )
+        if max(image.size) > MAX_SIDE:
+            raise BadRequest(f"The picture is {image.width}x{image.height}; a side has at most {MAX_SIDE} pixels.")
         image.load()
     except UnidentifiedImageError as error:
         raise BadRequest(f"Invalid encoded image: it is none of {', '.join(FORMATS)}.") from error

@@ -23,6 +23,8 @@ def accepted(setting: Setting, value: Any) -> Any:
     except (TypeError, ValueError, OverflowError) as error:
         raise BadRequest(f"{setting.label} ({setting.key}) cannot be {value!r}: it {_wanted(setting)}.") from error
     wrong = None if kept is None else setting.control.check(kept)
+    if isinstance(kept, str) and "\0" in kept:
+        wrong = "may hold no NUL character"
     if wrong:
         raise BadRequest(f"{setting.label} ({setting.key}) is {value!r}, but {wrong}.")
     return kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import hashlib
 import secrets
 import threading
@@ -25,10 +26,12 @@ from modules.imaging.names import Spelling, Subject, expand, file_name, folder_n
 from modules.settings.store import Settings
 from modules.studio.job import SavedFile
 from modules.terms.atomic import replacing
-from modules.terms.errors import WebuiError
+from modules.terms.errors import BadRequest, WebuiError
 from modules.terms.result import GeneratedImage, GenerationResult
 
 NAME_BYTES = 255
+# A folder that was asked for cannot be one; whatever else stops a picture is the disk's fault.
+OF_THE_NAME = frozenset({errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP})
 TEMPORARY = Path("tmp", "pictures")
 _FOLDERS = {
     "txt2img": "outdir_txt2img_samples",
@@ -285,7 +288,8 @@ class Outputs:
                 "Move it, or choose another folder in Settings, Paths for saving."
             ) from None
         except OSError as error:
-            raise WebuiError(
+            kind = BadRequest if error.errno in OF_THE_NAME else WebuiError
+            raise kind(
                 f"The picture could not be written to {path.parent}: {error.strerror or error}. "
                 "Make room, or choose another folder in Settings, Paths for saving."
             ) from error

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
-from modules.sdapi.images import MAX_PIXELS
+from modules.sdapi.images import MAX_PIXELS, MAX_SIDE
 from tests.sdapi.serving import Server
 
 QUICK = {"prompt": "a cat", "steps": 2, "width": 64, "height": 64, "seed": 5}
@@ -222,6 +222,7 @@ def bomb() -> str:
         ([""], 422, "Invalid encoded image"),
         ([encoded(Image.new("RGB", (64, 64)))[:60]], 422, "Invalid encoded image"),
         (["bomb"], 422, "megapixels"),
+        ([encoded(Image.new("1", (MAX_SIDE + 1, 1)))], 422, "a side has at most"),
         (["http://127.0.0.1:1/x.png"], 403, "private network"),
         ([encoded(Image.new("RGB", (8, 8)))] * 2, 422, "batch_size"),
         (

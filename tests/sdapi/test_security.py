@@ -13,6 +13,8 @@ import httpx
 import pytest
 import websockets
 from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from websockets.sync.client import connect
 
@@ -352,6 +354,19 @@ def test_paths_do_not_lead_out(server: Server) -> None:
         connection.request("GET", path)
         assert connection.getresponse().status in (403, 404)
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/static/", 404), ("/assets/a/", 404), ("/static/" + "a/" * 200, 404), ("/static/?q=", 200)]
+)
+def test_no_name_is_too_long_for_the_disk(path: str, status: int) -> None:
+    """The routes of Gradio that open files answer such names with 500."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("opened")(scope, receive, send)
+
+    client = TestClient(Guard(app, Flags()), base_url="http://localhost")
+    assert client.get(path + "x" * 300).status_code == status
 
 
 TOKEN = "a-long-token-of-some-program"

@@ -60,6 +60,7 @@ def test_numbers_stay_as_they_were_given() -> None:
         ("s_churn", 10**400),
         ("sigma_max", "inf"),
         ("sigma_min", -1),
+        ("outdir_samples", "a\0b"),
         ("tiling", [1]),
         ("samples_format", {"a": 1}),
         ("uni_pc_order", 2.5),
@@ -197,7 +198,7 @@ texts = [key for key, one in SETTINGS.items() if type(one.control).__name__ == "
 def test_what_is_saved_is_what_is_loaded(tmp_path_factory, first, second, third) -> None:
     path = tmp_path_factory.mktemp("settings") / "config.json"
     first = {key: number for key, number in first.items() if SETTINGS[key].control.check(number) is None}
-    third = {key: text.encode("utf-8", "ignore").decode() for key, text in third.items()}
+    third = {key: text.encode("utf-8", "ignore").decode().replace("\0", "") for key, text in third.items()}
     settings = Settings().with_flat({**first, **second, **third})
     settings.save(path)
     loaded = Settings.load(path)

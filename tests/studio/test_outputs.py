@@ -16,7 +16,7 @@ from PIL import Image
 from modules.imaging.metadata import read_metadata
 from modules.settings.store import Settings
 from modules.studio.outputs import Outputs, with_grid
-from modules.terms.errors import WebuiError
+from modules.terms.errors import BadRequest, WebuiError
 from modules.terms.request import GenerationRequest, Source
 from modules.terms.result import GeneratedImage, GenerationResult
 
@@ -139,6 +139,13 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
         paths = [path for some in pool.map(save_some, [tmp_path] * 4) for path in some]
     assert len(set(paths)) == len(files_in(tmp_path / "outputs")) == 20
+
+
+@pytest.mark.parametrize("name", ["a-file/inside", "x" * 300])
+def test_a_folder_that_cannot_be_one_is_the_fault_of_who_asks(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a-file").touch()
+    with pytest.raises(BadRequest, match="Paths for saving"):
+        Outputs(tmp_path).save(result(), settings(outdir_txt2img_samples=str(tmp_path / name)))
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
