@@ -19,7 +19,7 @@ from pydantic import Field
 from modules.sdapi.needs import Studio
 from modules.sdapi.permission import need_permission
 from modules.sdapi.schemas import Body
-from modules.studio.extensions.available import HIDDEN, ORDERS, chosen
+from modules.studio.extensions.available import HIDDEN, INSTALLED, ORDERS, chosen
 from modules.studio.extensions.built_in import done_here
 from modules.studio.extensions.folder import Extension
 from modules.studio.extensions.manager import Candidate, Installed
@@ -64,9 +64,10 @@ class NameBody(Body):
 
 
 class EnabledBody(Body):
-    """`disabled`: the names of those that are off."""
+    """`disabled`: the names of those that are off. all_off: whether all of them are, whatever `disabled` says."""
 
     disabled: list[str]
+    all_off: bool = False
 
 
 class StateBody(Body):
@@ -114,6 +115,7 @@ def _add_lists(router: APIRouter, studio: Studio) -> None:
         return {
             "extensions": [row(studio, one) for one in extensions.all()],
             "safe_mode": studio.flags.safe_mode,
+            "all_off": extensions.all_off,
             "culprit": extensions.starts.culprit,
             "broken_starts": extensions.starts.unknown,
             "left_out": extensions.starts.without_extensions,
@@ -127,16 +129,17 @@ def _add_lists(router: APIRouter, studio: Studio) -> None:
         index = studio.extension_index.kept()
         if index is None:
             return {"loaded": False, "offers": [], "tags": {}, "orders": list(ORDERS)}
-        offers = chosen(index, search, hidden=_words(hide), only=_words(only), order=order)
-        here = {
-            record.url.rstrip("/").removesuffix(".git") for record in studio.extension_manager.records.all().values()
-        }
+        here = {_plain(record.url) for record in studio.extension_manager.records.all().values()}
         names = {one.name.lower() for one in studio.extensions.all()}
-        rows = [
-            {**dataclasses.asdict(offer), "installed": _plain(offer.url) in here or _last(offer.url) in names}
-            for offer in offers
+        marked = [
+            offer.tagged(INSTALLED) if _plain(offer.url) in here or _last(offer.url) in names else offer
+            for offer in index.offers
         ]
-        return {"loaded": True, "offers": rows, "tags": dict(index.tags), "orders": list(ORDERS)}
+        known = dataclasses.replace(index, offers=tuple(marked))
+        offers = chosen(known, search, hidden=_words(hide), only=_words(only), order=order)
+        rows = [{**dataclasses.asdict(offer), "installed": INSTALLED in offer.tags} for offer in offers]
+        tags = {**index.tags, INSTALLED: "is here already"}
+        return {"loaded": True, "offers": rows, "tags": tags, "orders": list(ORDERS)}
 
 
 def _add_changes(router: APIRouter, studio: Studio, changing: list[Any]) -> None:
@@ -148,7 +151,7 @@ def _add_changes(router: APIRouter, studio: Studio, changing: list[Any]) -> None
         known = {one.name for one in studio.extensions.all()}
         if unknown := sorted(set(body.disabled) - known):
             raise NotFound(f"There is no extension called {unknown[0]!r}.")
-        studio.extensions.set_disabled(body.disabled)
+        studio.extensions.set_disabled(body.disabled, all_off=body.all_off)
         return {"note": NEXT_START}
 
     @router.post("/available", dependencies=changing)

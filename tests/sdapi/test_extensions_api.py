@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 
 import httpx
@@ -90,3 +91,28 @@ def test_what_is_wrong_is_said(client: httpx.Client, path: str, body: dict, said
     answer = client.post(f"/internal/extensions/{path}", json=body, headers=headers(client))
     assert 400 <= answer.status_code < 500, answer.text
     assert said in answer.text
+
+
+def test_the_list_hides_what_is_here(served: Callable[..., Server]) -> None:
+    server = served()
+    client, known = server.client, headers(server.client)
+    found = client.post("/internal/extensions/archive", json={"name": "demo.zip", "data": ZIP}, headers=known).json()
+    client.post("/internal/extensions/install", json={"token": found["token"]}, headers=known).raise_for_status()
+    offers = [{"name": name, "url": f"https://github.com/a/{name}.git", "tags": ["tab"]} for name in ("demo", "other")]
+    cache = server.studio.flags.cache_dir / "extensions.json"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text(json.dumps({"extensions": offers, "tags": {"tab": "adds a tab"}}))
+    shown = client.get("/internal/extensions/available").json()
+    assert [one["name"] for one in shown["offers"]] == ["other"]
+    assert set(shown["tags"]) == {"tab", "installed"}
+    everything = client.get("/internal/extensions/available", params={"hide": "", "order": "a-z"}).json()["offers"]
+    assert [(one["name"], one["installed"]) for one in everything] == [("demo", True), ("other", False)]
+
+
+def test_all_may_be_left_out_without_forgetting_which_are_off(served: Callable[..., Server]) -> None:
+    client = served().client
+    known = headers(client)
+    for all_off in (True, False):
+        body = {"disabled": [], "all_off": all_off}
+        client.post("/internal/extensions/enabled", json=body, headers=known).raise_for_status()
+        assert client.get("/internal/extensions").json()["all_off"] == all_off

@@ -101,19 +101,29 @@ async function showInstalled(page) {
     if (found.culprit) notes.push(t("ext_culprit", { name: found.culprit }));
     if (!found.extensions.length) notes.push(t("ext_none"));
     const boxes = new Map();
+    const allOff = element("input", { type: "checkbox", checked: found.all_off, id: "extensions_all_off" });
+    const rows = element("div", { className: "extensions-list" }, ...found.extensions.map((one) => row(page, one, boxes)));
+    const checkAll = button(
+        t("ext_check_all"),
+        async () => {
+            // One after the other: each asks a server, and a look at the one need not wait for the rest.
+            for (const check of rows.querySelectorAll(".extensions-check")) await check.onclick();
+        },
+        { id: "extensions_check_all", hidden: !found.extensions.some((one) => one.commit && one.url) },
+    );
     const apply = button(
         t("ext_apply"),
         async () => {
             const disabled = [...boxes].filter(([, box]) => !box.checked).map(([name]) => name);
-            await change("/enabled", { disabled });
+            await change("/enabled", { disabled, all_off: allOff.checked });
             if (confirm(t("ext_restart_sure"))) await restart();
         },
         { className: "primary", id: "extensions_apply" },
     );
     page.body.replaceChildren(
         ...notes.map((note) => element("p", { className: "extensions-note" }, note)),
-        element("div", { className: "extensions-bar" }, apply),
-        element("div", { className: "extensions-list" }, ...found.extensions.map((one) => row(page, one, boxes))),
+        element("div", { className: "extensions-bar" }, apply, checkAll, element("label", {}, allOff, ` ${t("ext_all_off")}`)),
+        rows,
     );
 }
 
@@ -137,12 +147,16 @@ function row(page, one, boxes) {
     const actions = element("div", { className: "extensions-actions" }, state);
     if (one.commit && one.url) {
         actions.append(
-            button(t("ext_check"), async (pressed) => {
-                state.textContent = t("ext_checking");
-                const found = await change("/check", { name: one.name }).finally(() => (state.textContent = ""));
-                if (!found.token) return void (state.textContent = t("ext_latest"));
-                pressed.replaceWith(button(t("ext_new"), async () => showReview(page, found), { className: "primary" }));
-            }),
+            button(
+                t("ext_check"),
+                async (pressed) => {
+                    state.textContent = t("ext_checking");
+                    const found = await change("/check", { name: one.name }).finally(() => (state.textContent = ""));
+                    if (!found.token) return void (state.textContent = t("ext_latest"));
+                    pressed.replaceWith(button(t("ext_new"), async () => showReview(page, found), { className: "primary" }));
+                },
+                { className: "extensions-check" },
+            ),
         );
     }
     if (one.can_roll_back) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from modules.terms.atomic import replacing
 from modules.terms.errors import BadRequest, WebuiError
 
 LARGEST = 20 << 20
-HIDDEN = frozenset({"ads", "localization", "installed"})
+# A tag that no list has: what is here already.
+INSTALLED = "installed"
+HIDDEN = frozenset({"ads", "localization", INSTALLED})
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Offer:
     updated: str = ""
     stars: int = 0
     tags: tuple[str, ...] = ()
+
+    def tagged(self, tag: str) -> Offer:
+        return replace(self, tags=(*self.tags, tag))
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Available:
             found = read_index(_fetched(url))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise BadRequest(
-                f"{url} cannot be reached ({error or type(error).__name__}). Set the variable HTTPS_PROXY if there is a "
-                "proxy, or name a mirror above or in Settings, Extensions."
+                f"{url} cannot be reached ({error or type(error).__name__}). Set the variable HTTPS_PROXY if there is "
+                "a proxy, or name a mirror above or in Settings, Extensions."
             ) from error
         self._cache.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._cache) as draft:

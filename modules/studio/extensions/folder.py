@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modules.studio.extensions.built_in import done_here
 from modules.studio.extensions.metadata import Metadata
@@ -90,9 +90,17 @@ class Extensions:
                 self._active = self._chosen()
             return self._active
 
-    def set_disabled(self, names: Sequence[str]) -> None:
-        """Which extensions are off from the next start on."""
-        self._settings.change({"disabled_extensions": tuple(names)})
+    @property
+    def all_off(self) -> bool:
+        """Whether a setting turns all of them off."""
+        return str(self._settings.current["disable_all_extensions"]) != "none"
+
+    def set_disabled(self, names: Sequence[str], *, all_off: bool = False) -> None:
+        """Which extensions are off from the next start on; all_off: all, and these when that is taken back."""
+        changes: dict[str, Any] = {"disabled_extensions": tuple(names)}
+        if all_off != self.all_off:
+            changes["disable_all_extensions"] = "extra" if all_off else "none"
+        self._settings.change(changes)
 
     def _chosen(self) -> list[Extension]:
         flags = self._flags
@@ -100,7 +108,7 @@ class Extensions:
             return []
         if self.starts.without_extensions:
             return []
-        if self._settings.current["disable_all_extensions"] != "none":
+        if self.all_off:
             return []
         culprit = self.starts.culprit
         chosen = [one for one in self.all() if one.enabled and one.canonical_name != culprit]

@@ -57,7 +57,10 @@ def checked_url(url: str) -> str:
 
 
 def git(folder: Path | None, *arguments: str, timeout: float = 60, mirrors: Mirrors = USUAL) -> str:
-    """What Git prints. mirrors: where it finds GitHub. Raises: WebuiError with its last line, or saying that there is no Git."""
+    """What Git prints. mirrors: where it finds GitHub.
+
+    Raises: WebuiError with its last line, or saying that there is no Git.
+    """
     where = ("-C", str(folder)) if folder is not None else ()
     try:
         done = subprocess.run(

@@ -84,7 +84,8 @@ class States:
                 except WebuiError as error:
                     problems.append(f"{name}: {error}")
         known = set(self._read(file)["extensions"])
-        self._extensions.set_disabled([*disabled, *sorted(installed - known)])
+        off = [*disabled, *sorted(installed - known)]
+        self._extensions.set_disabled(off, all_off=self._extensions.all_off)
         return problems
 
     def _read(self, file: str) -> dict[str, Any]:
