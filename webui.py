@@ -21,6 +21,7 @@ from modules.studio.flags import Flags, flags_known_so_far, parse_flags
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
+    from modules.studio.start_times import StartTimes
     from modules.studio.studio import Studio
 
 
@@ -34,22 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from modules.studio.allocator import tune_allocator
 
     tune_allocator()  # has an effect only before torch allocates anything
+    from modules.studio.start_times import StartTimes
     from modules.studio.studio import Studio
 
+    times = StartTimes()
+    times.lap("import the program")
     try:
         door = listening(flags)
         studio = Studio(flags)
     except WebuiError as error:
         logging.getLogger("atelier").error("%s", error)
         return 1
+    times.lap("read settings and lists")
+    studio.startup = times.records
     try:
-        status = run(studio, door)
+        status = run(studio, door, times)
     finally:
         studio.close()
     return start_again() if status is None else status
 
 
-def run(studio: Studio, door: socket.socket) -> int | None:
+def run(studio: Studio, door: socket.socket, times: StartTimes) -> int | None:
     """Loads what there is to load and serves on `door` until the end. Returns the exit status; None: it shall start
     again without an extension that broke the page."""
     from modules.a1111.host import install
@@ -59,8 +65,13 @@ def run(studio: Studio, door: socket.socket) -> int | None:
     try:
         starts.begin()
         prepare_extensions(studio)
+        times.lap("prepare extensions")
         install(studio).load()
+        times.lap("load scripts and extensions")
         app = build_app(studio)
+        times.lap("build the page")
+        if studio.flags.log_startup:
+            log.info("%s", times)
     except (WebuiError, KeyboardInterrupt) as error:
         log.error("%s", error or "Stopped.")
         starts.over()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Response
 
-from modules.gui import about, benchmark
+from modules.gui import about, benchmark, footer
 from modules.gui.family_defaults import family_defaults
 from modules.gui.needs import Studio
 from modules.gui.ui_config import UiConfig, changed_rows
@@ -33,6 +33,10 @@ def add_routes(app: FastAPI, studio: Studio, config: UiConfig) -> None:
             "restart": "SD_WEBUI_RESTART" in os.environ,
             "measure": vars(benchmark.Measure()) | _native(studio),
         }
+
+    @app.get(f"{PREFIX}/versions", include_in_schema=False)
+    def versions() -> dict[str, Any]:
+        return footer.facts(studio)
 
     @app.post(f"{PREFIX}/sysinfo", include_in_schema=False)
     def check(text: Annotated[str, Body(embed=True)]) -> dict[str, bool]:

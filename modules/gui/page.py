@@ -12,6 +12,7 @@ from modules.gui import (
     about_routes,
     extensions_tab,
     extras_tab,
+    footer,
     i18n,
     img2img_tab,
     keeping_routes,
@@ -110,6 +111,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
                 extensions_tab.build()
             with gr.Tab(label("page.tab.settings"), id="settings", elem_id="tab_settings") as settings:
                 settings_tab.build()
+        footer.build()
         extensions.select(fn=None, js=script("openExtensions"), **private())
         library.select(fn=None, js=script("openLibrary"), **private())
         connect_senders(studio, img2img, extras)

@@ -132,6 +132,7 @@ class Runs:
             "gone": i18n.say("notice.files_gone", language, count=gone) if gone else "",
             "interrupted": bool(job.result.get("interrupted")),
             "seconds": job.result.get("seconds") or job.elapsed,
+            "memory": job.result.get("memory") or {},
         }
         pictures = [image["path"] for image in there]
         # Folders chosen since the start, and the job's own where pictures are not to be saved.

@@ -66,7 +66,6 @@ _DECIDED = (
     "enable_reloading_ui_scripts",
     "gradio_themes_cache",
     "lora_not_found_gradio_warning",
-    "memmon_poll_rate",
     "persistent_cond_cache",
     "realesrgan_enabled_models",
     "restore_config_state_file",

@@ -179,7 +179,7 @@ class Flags:
 
     # Start and logging
     loglevel: str | None = value(None, "DEBUG, INFO, WARNING or ERROR")
-    log_startup: bool = switch("print how long each part of the start takes", pending=True)
+    log_startup: bool = switch("print how long each part of the start takes")
     dump_sysinfo: bool = switch("write a report about this machine and stop", pending=True)
     test_server: bool = switch("server for automated tests")
     disable_console_progressbars: bool = switch("no progress bars in the terminal", pending=True)

@@ -45,6 +45,7 @@ from modules.studio.model_folders import YAML as EXTRA_MODEL_PATHS
 from modules.studio.model_folders import more_folders
 from modules.studio.network_lists import hypernetworks_of, loras_of, resources_of
 from modules.studio.outputs import Outputs
+from modules.studio.peak_memory import peak_memory
 from modules.studio.picture_run import ScriptHost, run_generation
 from modules.studio.settings_file import SettingsFile
 from modules.studio.uploads import Uploads
@@ -58,6 +59,8 @@ from modules.terms.picture_batch import PictureBatch
 from modules.terms.request import GenerationRequest
 
 if TYPE_CHECKING:
+    from torch import device
+
     from modules.networks.new_hypernetwork import Shape
 
 
@@ -70,6 +73,7 @@ class Studio:
     def __init__(self, flags: Flags) -> None:
         self.flags: Flags = flags
         self.version = VERSION
+        self.startup: Mapping[str, float] = {}
         self.infotext_version = INFOTEXT_VERSION
         self._settings_file = SettingsFile(flags)
         self.extensions = Extensions(flags, self._settings_file)
@@ -248,9 +252,13 @@ class Studio:
         self.library.close()
 
     def _run(self, job: Job, watch: JobWatch) -> Outcome:
-        outcome = RUNS[type(job.request)](self, job, watch)
+        with peak_memory(self._device, self.settings["memmon_poll_rate"]) as memory:
+            outcome = RUNS[type(job.request)](self, job, watch)
         self.gallery.added(file.path for file in outcome.files)
-        return outcome
+        return dataclasses.replace(outcome, record={**outcome.record, "memory": memory})
+
+    def _device(self) -> device | None:
+        return self.engine.when_started(lambda tools: tools.models.device)
 
 
 def with_other_folders(flags: Flags, settings: Settings) -> Flags:

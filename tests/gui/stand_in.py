@@ -83,6 +83,7 @@ class StandIn:
     note: str = ""
     version: str = "0"
     host: Any = None
+    memory: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.flags = parse_flags(["--data-dir", str(self.folder)], environ={})
@@ -129,6 +130,7 @@ class StandIn:
         """As it was made; jobs and pictures stay."""
         self.step_seconds, self.engine_state = 0.0, "ready"
         self.refused = self.fault = self.note = ""
+        self.memory = {}
         self.settings = Settings().with_flat({"sd_model_checkpoint": LISTS["checkpoints"][0]})
         self.lists = {name: list(entries) for name, entries in LISTS.items()}
         self.gate.set()
@@ -247,6 +249,7 @@ class StandIn:
             "seeds": [image["seed"] for image in images],
             "notes": [self.note] if self.note else [],
             "interrupted": interrupted,
+            "memory": dict(self.memory),
             "request": {name: getattr(request, name) for name in ("prompt", "negative_prompt", "width", "height")}
             | {name: getattr(request, name) for name in ("sampler", "cfg_scale", "steps")},
             "model": {"name": "atelier-mini", "hash": "0123456789"},

@@ -7,6 +7,7 @@ import { watchElsewhere } from "./elsewhere.js";
 import { tellErrors } from "./errors.js";
 import { watchColumns } from "./columns.js";
 import { handlers as familyHandlers } from "./family.js";
+import { watchFooter } from "./footer.js";
 import { watchForever } from "./forever.js";
 import * as fields from "./fields.js";
 import * as img2img from "./img2img.js";
@@ -124,6 +125,7 @@ whenBuilt("txt2img", () => {
     watchTabStrips();
     watchNotices();
     watchOptions();
+    watchFooter();
     watchFinished();
     watchPaste();
     fields.watchFields();

@@ -37,12 +37,25 @@ export function show(tab, outcome) {
     showText(tab);
     choose(tab, Math.min(places[tab] ?? 0, result.images.length - 1));
     const log = document.getElementById(`html_log_${tab}`);
-    const took = result.seconds ? t("took", { time: result.seconds < 60 ? `${result.seconds.toFixed(1)} s` : clock(result.seconds) }) : "";
-    log?.replaceChildren(...[result.interrupted ? t("was_interrupted") : "", took].filter(Boolean).map((text) => element("span", {}, text)));
+    log?.replaceChildren(...(result.interrupted ? [element("span", {}, t("was_interrupted"))] : []), ...performance(result));
     const notes = quiet[result.id] || !result.gone ? result.notes : [...result.notes, result.gone];
     if (log) log.append(...notes.map((note) => element("p", { className: "note" }, note)));
     if (!quiet[result.id]) for (const note of notes) tell(note, "warning", 12);
 }
+
+/** How long it took and what memory it needed at most, as A1111 has it. */
+function performance({ seconds, memory = {} }) {
+    const said = (name, value, className = "") => element("span", { className, title: t(`memory_${name}_help`) }, t(`memory_${name}`, value));
+    const time = seconds ? [element("span", { className: "time" }, t("took", { time: seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds) }))] : [];
+    if (memory.ram) return [...time, said("ram", { size: gigabytes(memory.ram) }, "vram")];
+    if (!memory.total) return time;
+    const share = ((memory.system / memory.total) * 100).toFixed(1);
+    const card = element("span", { className: "vram" }, said("active", { size: gigabytes(memory.active) }), ", ", said("reserved", { size: gigabytes(memory.reserved) }), ", ");
+    card.append(said("system", { used: gigabytes(memory.system), total: gigabytes(memory.total), share }));
+    return [...time, card];
+}
+
+const gigabytes = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GB`;
 
 /** Chooses the picture at `index` once the gallery shows what it was given; the first one is chosen by itself. */
 function choose(tab, index, tries = 50) {
