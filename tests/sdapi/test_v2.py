@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,18 @@ def test_a_failed_job_says_why(studio: Client) -> None:
     with pytest.raises(StudioError, match="This prompt cannot be drawn") as failed:
         studio.result(job["id"])
     assert failed.value.status == 422
+
+
+def test_words_for_a_picture_are_a_result(
+    server: Server, studio: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(server.studio, "caption", lambda image, model: f"a red square, {image.width} wide")
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (9, 9), "red").save(picture)
+    body = {"image": base64.b64encode(picture.read_bytes()).decode(), "model": "clip"}
+    assert server.client.post("/sdapi/v1/interrogate", json=body).json() == {"caption": "a red square, 9 wide"}
+    job = next(job for job in studio.jobs() if job["kind"] == "interrogate")
+    assert studio.result(job["id"])["said"] == "a red square, 9 wide"
 
 
 def test_uploads_are_pictures_from_our_own_pages(server: Server) -> None:

@@ -44,13 +44,18 @@ class PictureAnswer(BaseModel):
 
 
 class ResultAnswer(BaseModel):
-    """What a job made. `notes`: sentences about what could not be honoured."""
+    """What a job made. `notes`: sentences about what could not be honoured.
+
+    said: the words for a picture, or what a merge tells; path: the file that it wrote.
+    """
 
     job: JobAnswer
     pictures: list[PictureAnswer]
     seeds: list[int] = []
     notes: list[str] = []
     model: dict[str, Any] = {}
+    said: str = ""
+    path: str = ""
 
 
 class JobsAnswer(BaseModel):
@@ -114,4 +119,6 @@ def result_answer(job: Job) -> ResultAnswer:
         seeds=list(record.get("seeds") or ()),
         notes=list(record.get("notes") or ()),
         model=dict(record.get("model") or {}),
+        said=str(record.get("said") or ""),
+        path=str(record.get("path") or ""),
     )
