@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import secrets
 import sys
 import threading
 import time
@@ -112,6 +113,22 @@ def routes(studio: Studio) -> APIRouter:
     async def ping() -> dict[str, Any]:
         """Nothing, as fast as this server answers anything."""
         return {}
+
+    app_id = secrets.randbits(62)
+
+    @router.get("/app_id")
+    async def which_app() -> dict[str, int]:
+        """A number that is another one after each start, by which clients see that the server was restarted."""
+        return {"app_id": app_id}
+
+    @router.get("/user")
+    async def user(request: Request) -> str | None:
+        """The name that was logged in with, null if no login is needed."""
+        return request.scope.get("atelier_user") or None
+
+    @router.get("/login_check")
+    async def login_check() -> None:
+        """Nothing for whoever may use the page; the others get a 401 at the door."""
 
     @router.get("/internal/quicksettings-hint")
     def quicksettings_hint() -> list[dict[str, str]]:

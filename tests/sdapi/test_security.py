@@ -255,6 +255,14 @@ def test_strangers_write_no_models(served: Callable[..., Server], path: str) -> 
     assert "without a password" in refused.json()["detail"]
 
 
+def test_clients_of_gradio_3_learn_who_they_are(served: Callable[..., Server]) -> None:
+    client = served(gradio_auth="ann:a").client
+    assert client.get("/login_check").status_code == client.get("/user").status_code == 401
+    client.headers.update(basic("ann:a"))
+    assert (client.get("/user").json(), client.get("/login_check").json()) == ("ann", None)
+    assert client.get("/app_id").json() == client.get("/app_id").json() != {"app_id": 0}
+
+
 def test_secrets_are_not_shown(served: Callable[..., Server]) -> None:
     server = served(api_auth="ann:topsecret")
     for path in ("/sdapi/v1/cmd-flags", "/internal/sysinfo"):
