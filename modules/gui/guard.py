@@ -18,6 +18,8 @@ from gradio.block_function import BlockFunction
 from gradio.routes import App
 from gradio.state_holder import SessionState
 
+from modules.gui.description import described
+
 # The keys under which Gradio's file payloads carry something that the server opens or fetches.
 _FILE_KEYS = ("path",)
 
@@ -43,7 +45,8 @@ class GuardedBlocks(gr.Blocks):
     """
 
     def __init__(self, *, folders: Callable[[], Sequence[Path]], **options: Any) -> None:
-        super().__init__(**options)
+        with unserved():
+            super().__init__(**options)
         self._folders = folders
 
     def __exit__(self, *raised: Any) -> None:
@@ -52,14 +55,18 @@ class GuardedBlocks(gr.Blocks):
 
     @contextmanager
     def described_once(self) -> Iterator[None]:
-        """Within: components and events are described once; mounting asks twice."""
+        """Within: components and events are described once, and as browsers need it; mounting asks three times. So is
+        what decides whether they need a heartbeat, for which Gradio looks at the parameters of every handler."""
         config: Any = self.default_config
-        described = config.get_config()
-        config.get_config = lambda renderable=None: dict(described)
+        found, decide = described(self), utils.connect_heartbeat
+        beats = decide(found, self.blocks.values(), self.fns.values())  # type: ignore[arg-type]
+        config.get_config = lambda renderable=None: dict(found)
+        utils.connect_heartbeat = lambda *_: beats
         try:
             yield
         finally:
             del config.get_config
+            utils.connect_heartbeat = decide
 
     async def preprocess_data(
         self,

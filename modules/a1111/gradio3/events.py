@@ -21,6 +21,9 @@ def translated(options: dict[str, Any]) -> dict[str, Any]:
     if options.get("api_name") is False:
         del options["api_name"]
         options.setdefault("api_visibility", "private")
+    if options.get("api_name") is None:
+        # Named after its function it would be an endpoint, which the page describes to every browser; nobody asked.
+        options.setdefault("api_visibility", "private")
     if isinstance(options.get("show_progress"), bool):
         options["show_progress"] = "full" if options["show_progress"] else "hidden"
     if "queue" in options and options["queue"] is None:
