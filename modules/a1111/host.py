@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -62,6 +63,8 @@ class Host:
             if not self.studio.flags.ui_config_file.exists():
                 self.studio.flags.ui_config_file.write_text("{}", encoding="utf-8")
         loading.load_all()
+        # What they have imported stays. Every full collection would go through it: 0.3 s with 20 extensions.
+        gc.freeze()
         scripts = importlib.import_module("modules.scripts")
         scripts.reset()
 

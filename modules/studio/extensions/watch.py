@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from modules.terms.atomic import replacing
-
 log = logging.getLogger("atelier.extensions")
 # After so many starts in a row that broke off for no known reason, one without extensions.
 TOO_OFTEN = 2
@@ -93,8 +91,9 @@ class StartWatch:
         return Note(unknown=1 if self.without_extensions else self.unknown + 1)
 
     def _write(self, note: Note) -> None:
-        with replacing(self._path) as draft:
-            draft.write_text(json.dumps(asdict(note)), encoding="utf-8")
+        # In place and not flushed: it outlives the process, which is all it has to, and is written twice per file.
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(asdict(note)), encoding="utf-8")
 
 
 def read_note(path: Path) -> Note | None:
