@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.page.arguments import Keeper
+from modules.studio.extensions.folder import BASE
 from modules.terms.errors import WebuiError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Work:
     drawn: what every `process_images` of the job made, by the identity of its picture. by_script: a selected script
     runs, so pictures are saved as they come. framing: what is shown of the picture that is being drawn. kept: what a
     script that can go on where it was broken off has drawn. borrows: a model is being loaded for somebody's asking.
+    broken: the extensions that failed in it, and sit out the rest.
     """
 
     job: Job
@@ -49,11 +51,22 @@ class Work:
     framing: Framing | None = None
     kept: Kept | None = None
     borrows: bool = False
+    broken: set[str] = field(default_factory=set)
 
     @cached_property
     def chance(self) -> random.Random:
         """Where the job's own random numbers come from: the same ones if it is started again after a kill."""
         return random.Random(self.job.id)
+
+    def broke(self, extension: str, what: str, error: BaseException) -> None:
+        """Has an extension sit out the rest of the job, since `what` of it raised `error`, and says so."""
+        if extension == BASE or extension in self.broken:
+            return
+        self.broken.add(extension)
+        self.notes.append(
+            f"The extension {extension} failed in {what} and sits out the rest of this job: {type(error).__name__}: "
+            f"{error}. The Extensions tab has the details."
+        )
 
     @property
     def settings(self) -> Settings:

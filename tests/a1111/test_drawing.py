@@ -60,7 +60,7 @@ class Twice(scripts.Script):
 """
 
 BROKEN = """
-from modules import scripts
+from modules import script_callbacks, scripts
 
 class Broken(scripts.Script):
     def title(self):
@@ -71,6 +71,14 @@ class Broken(scripts.Script):
 
     def process(self, p):
         raise KeyError("nothing here")
+
+    def process_batch(self, p, **options):
+        p.extra_generation_params["Half"] = "done"
+
+    def postprocess(self, p, processed):
+        p.comment("tidied up")
+
+script_callbacks.on_cfg_after_cfg(lambda params: 1 / 0)
 """
 
 
@@ -106,6 +114,12 @@ def test_a_script_that_fails_is_named_and_the_picture_is_drawn(hosted: Callable)
     (failure,) = studio.studio.extensions.failures("broken")
     assert "KeyError" in failure.sentence
     assert "process" in failure.what
+    # What it would do later in the job, it would do on what it did not get to.
+    assert "Half" not in job.result["images"][0]["infotext"]
+    said, tidied = job.result["notes"]
+    assert "broken failed in broken.py: process and sits out the rest of this job" in said
+    assert tidied == "tidied up"
+    assert len(studio.draw().result["notes"]) == 2
 
 
 def test_an_extension_that_cannot_be_loaded_stops_nobody(hosted: Callable) -> None:

@@ -167,11 +167,13 @@ def run_callbacks(category: str, *args: Any, reverse: bool = False) -> Iterator[
     callbacks = ordered_callbacks(category)
     for one in reversed(callbacks) if reverse else callbacks:
         extensions, name = bound().studio.extensions, _extension_of(one.script)
+        if _sits_out(name):
+            continue
         try:
             with extensions.starts.calling(name):
                 answer = one.callback(*args)
         except (Exception, SystemExit) as error:
-            extensions.failed(name, f"its callback {one.name}", error)
+            _failed(name, one, error)
         else:
             yield answer
 
@@ -288,10 +290,26 @@ for _category in CATEGORIES:
 
 
 def _guarded(one: ScriptCallback, *args: Any, **kwargs: Any) -> None:
+    name = _extension_of(one.script)
+    if _sits_out(name):
+        return
     try:
         one.callback(*args, **kwargs)
     except (Exception, SystemExit) as error:
-        bound().studio.extensions.failed(_extension_of(one.script), f"its callback {one.name}", error)
+        _failed(name, one, error)
+
+
+def _sits_out(extension: str) -> bool:
+    """Whether an extension failed in the job of this thread."""
+    work = bound().work
+    return work is not None and extension in work.broken
+
+
+def _failed(extension: str, one: ScriptCallback, error: BaseException) -> None:
+    what, work = f"its callback {one.name}", bound().work
+    bound().studio.extensions.failed(extension, what, error)
+    if work is not None:
+        work.broke(extension, what, error)
 
 
 def _registering_file() -> str:

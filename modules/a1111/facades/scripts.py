@@ -266,6 +266,21 @@ def wrap_call(func: Callable[..., Any], filename: str, funcname: str, *args: Any
     return default
 
 
+def call_hook(script: Script, method: str, *args: Any, **kwargs: Any) -> None:
+    """Calls a script's hook. One that fails is reported, and its extension sits out the rest of the job."""
+    extensions, work = bound().studio.extensions, bound().work
+    name, what = extensions.name_of(script.filename), f"{Path(script.filename).name}: {method}"
+    # What tidies up is called whatever went before it.
+    if work is not None and name in work.broken and method != "postprocess":
+        return
+    try:
+        getattr(script, method)(*args, **kwargs)
+    except (Exception, SystemExit) as error:
+        extensions.failed(name, what, error)
+        if work is not None:
+            work.broke(name, what, error)
+
+
 class ScriptRunner:
     """The scripts of one tab, their components and their arguments: a flat list whose first entry is the choice."""
 
@@ -450,12 +465,12 @@ class ScriptRunner:
     def call(self, method_name, p, *first, **kwargs):
         """Calls a hook of every always-on script. One that fails is reported and passed over."""
         for script, args in self.each(method_name, p):
-            wrap_call(getattr(script, method_name), script.filename, method_name, p, *first, *args, **kwargs)
+            call_hook(script, method_name, p, *first, *args, **kwargs)
 
     def setup_scrips(self, p, *, is_ui=True):
         for script, args in self.each("setup", p):
             if is_ui or not script.setup_for_ui_only:
-                wrap_call(script.setup, script.filename, "setup", p, *args)
+                call_hook(script, "setup", p, *args)
 
     def before_process(self, p):
         self.call("before_process", p)
