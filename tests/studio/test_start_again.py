@@ -58,11 +58,14 @@ def test_nobody_is_blamed_for_what_the_studio_raised_itself(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.name == "nt", reason="a program on Windows cannot become another")
 def test_it_becomes_the_same_program_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    became: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(webui.os, "execv", lambda program, words: became.append((program, words)))
+    def becomes(program: str, words: list[str]) -> None:
+        raise SystemExit([program, *words])
+
+    monkeypatch.setattr(os, "execv", becomes)
     monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "utf8", "webui.py", "--port", "1"])
-    webui.start_again()
-    assert became == [(sys.executable, [sys.executable, "-X", "utf8", "webui.py", "--port", "1"])]
+    with pytest.raises(SystemExit) as became:
+        webui.start_again()
+    assert became.value.code == [sys.executable, sys.executable, "-X", "utf8", "webui.py", "--port", "1"]
 
 
 @pytest.mark.slow  # the whole program, twice
