@@ -24,6 +24,8 @@ def test_generate_forever_until_it_is_cancelled(page, studio: StandIn) -> None:
         page.wait_for_timeout(50)
     page.click("#txt2img_interrupt", button="right")
     page.get_by_role("menuitem", name="Cancel generate forever").click()
+    # One may have been pressed for already.
+    page.wait_for_timeout(500)
     idle(page)
     drawn = len(studio.drawn)
     page.wait_for_timeout(500)
@@ -95,7 +97,7 @@ def test_a_sound_is_played_once_it_is_there(page, studio: StandIn) -> None:
     )
     generate(page, "with a sound")
     shows(page, "with a sound")
-    assert page.evaluate("window.heard.volume") == 0.4
+    page.wait_for_function("window.heard?.volume === 0.4")
     assert page.request.get(page.evaluate("String(window.heard.url)")).headers["content-type"] == "audio/mpeg"
     (studio.flags.data_dir / "notification.mp3").unlink()
     studio.set_options({"notification_volume": 100})

@@ -64,7 +64,9 @@ def test_pause_cancel_and_what_is_left(page, studio: StandIn, ask) -> None:
         page.get_by_role("button", name="Resume").click()
         becomes(page, [])
         becomes(page, ["second", "first"], FINISHED)
-        assert page.locator(f"{FINISHED} .queue-state").all_inner_texts()[1].startswith("Cancelled")
+        cancelled = page.locator(FINISHED).nth(1).locator(".queue-state")
+        cancelled.wait_for()
+        assert cancelled.inner_text().startswith("Cancelled")
         assert not studio.jobs.paused
     finally:
         studio.jobs.resume()
