@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from string import Formatter
@@ -152,3 +153,12 @@ def test_every_list_of_a_built_in_script_has_words() -> None:
                 first = node.args[0] if node.args else None
                 if isinstance(first, ast.Constant):
                     assert first.value in said
+
+
+def test_chinese_has_the_signs_of_chinese() -> None:
+    """A comma, colon or question mark of English type beside a Chinese letter looks like a slip."""
+    slip = re.compile(r"[\u4e00-\u9fff”）][,:;?!](?!\d)|[,:;?!] ?[\u4e00-\u9fff“（]|\([\u4e00-\u9fff]")
+    for path in sorted((GUI / "locale").glob("*zh-CN*.json")):
+        said = json.loads(path.read_text(encoding="utf-8"))
+        inside = [text for part in said.values() if isinstance(part, dict) for text in part.values()]
+        assert [text for text in [*said.values(), *inside] if isinstance(text, str) and slip.search(text)] == []

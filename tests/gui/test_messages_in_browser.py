@@ -77,7 +77,7 @@ def test_what_is_wrong_with_the_engine_is_told_in_chinese(visit, studio: StandIn
     studio.engine_state = "fog.safetensors is damaged: its header cannot be read. Download it again."
     page = visit(locale="zh-CN").open()
     page.wait_for_selector("#notices .trouble")
-    assert page.inner_text("#notices .trouble") == "fog.safetensors 已损坏:无法读取文件头。请重新下载。"
+    assert page.inner_text("#notices .trouble") == "fog.safetensors 已损坏：无法读取文件头。请重新下载。"
 
 
 def test_a_sentence_cannot_be_of_any_length(page, address: str) -> None:

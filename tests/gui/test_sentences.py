@@ -25,11 +25,11 @@ OTHERS = [language for language in LANGUAGES if language != "en"]
     ("sentence", "said"),
     [
         ("The checkpoint 'a model' is not here.", "模型 'a model' 不在本机。"),
-        ("steps (steps) is 0, but must be at least 1.", "steps(steps)为 0,但不能小于 1。"),
+        ("steps (steps) is 0, but must be at least 1.", "steps（steps）为 0，但不能小于 1。"),
         (
             "boat.png was passed over: There is no folder /x on the machine that the studio runs on. "
             "Name one that is there.",
-            "已跳过 boat.png:运行本程序的机器上没有文件夹 /x。请填写已有的文件夹。",
+            "已跳过 boat.png：运行本程序的机器上没有文件夹 /x。请填写已有的文件夹。",
         ),
         ("Nobody ever said {this}.", "Nobody ever said {this}."),
     ],
