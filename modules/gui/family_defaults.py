@@ -13,8 +13,12 @@ from modules.terms.errors import NotFound, WebuiError
 
 
 def family_defaults(studio: Studio) -> dict[str, Any]:
-    """family: its name, "" if there is no checkpoint or nothing tells. values: field -> value. distilled: whether the
-    family is told a guidance scale of its own. apply: whether fields shall follow."""
+    """What the page asks of the chosen checkpoint.
+
+    family: its name, "" if there is no checkpoint or nothing tells. values: field -> value. distilled: whether the
+    family is told a guidance scale of its own. edits: whether it follows the picture as InstructPix2Pix does. apply:
+    whether fields shall follow.
+    """
     report = _report(studio)
     values = dict(report.defaults) if report else {}
     size = native_size(studio)
@@ -27,6 +31,7 @@ def family_defaults(studio: Studio) -> dict[str, Any]:
         "family": report.base if report else "",
         "values": values,
         "distilled": distilled,
+        "edits": report is not None and report.variant == "edit",
         "apply": bool(studio.settings["family_defaults"]),
     }
 

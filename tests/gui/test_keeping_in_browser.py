@@ -101,8 +101,8 @@ def test_fields_follow_the_kind_of_the_checkpoint_unless_they_were_set(visit, mo
     one = {"width": 512, "height": 512, "steps": 20, "cfg_scale": 7.0, "sampler": "DPM++ 2M", "scheduler": "Automatic"}
     large = {**one, "width": 1024, "height": 1024, "cfg_scale": 1.0, "sampler": "Euler", "distilled_cfg_scale": 3.5}
     known = {
-        "small": {"family": "SD 1.x", "values": one, "distilled": False, "apply": True},
-        "flux": {"family": "FLUX.1", "values": large, "distilled": True, "apply": True},
+        "small": {"family": "SD 1.x", "values": one, "distilled": False, "edits": False, "apply": True},
+        "flux": {"family": "FLUX.1", "values": large, "distilled": True, "edits": True, "apply": True},
     }
     chosen = ["small"]
     visitor = visit()
@@ -118,6 +118,7 @@ def test_fields_follow_the_kind_of_the_checkpoint_unless_they_were_set(visit, mo
     has(page, "txt2img_width", 1024)
     has(page, "txt2img_cfg_scale", 1)
     page.wait_for_selector("#txt2img_distilled_cfg_scale", state="visible")
+    assert page.evaluate("document.body.dataset.edits") == "yes"
     has(page, "txt2img_steps", 31)
     has(page, "txt2img_height", 640)
     assert page.input_value("#txt2img_sampling input") == "Euler"

@@ -28,7 +28,7 @@ async function ask() {
     } catch {
         // Nothing is suggested then.
     }
-    return { family: "", values: {}, distilled: true, apply: false };
+    return { family: "", values: {}, distilled: true, edits: true, apply: false };
 }
 
 async function checkpointChanged() {
@@ -52,8 +52,9 @@ async function checkpointChanged() {
 }
 
 /** Fields that this kind has no use for are not shown. */
-function show({ distilled }) {
+function show({ distilled, edits }) {
     document.body.dataset.distilled = distilled ? "yes" : "";
+    document.body.dataset.edits = edits ? "yes" : "";
 }
 
 function followed() {

@@ -1,4 +1,5 @@
 // The modes of img2img, and what concerns the picture of the open one.
+import { watchAspect } from "./aspect.js";
 import { upload } from "./upload.js";
 import { placeOf } from "./canvas.js";
 import { withPanels } from "./panels.js";
@@ -70,6 +71,7 @@ export function restoreTabs() {
         document.getElementById(`img2img_open_${which}`)?.click();
     }
     document.getElementById("img2img_copy_label").textContent = t("copy_to");
+    watchAspect(current);
     restored = true;
 }
 

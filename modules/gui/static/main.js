@@ -88,9 +88,11 @@ tellErrors();
 watchElsewhere();
 
 // Gradio builds the page after this script ran, and a tab's inside when it is first opened.
-function whenBuilt(tab, start, names = ["generate", "gallery", "live", "fetch"]) {
-    const parts = names.map((name) => `${tab}_${name}`);
-    const built = () => parts.every((id) => document.getElementById(id));
+const whenBuilt = (tab, start, names = ["generate", "gallery", "live", "fetch"]) =>
+    whenThere(names.map((name) => `${tab}_${name}`), start);
+
+function whenThere(ids, start) {
+    const built = () => ids.every((id) => document.getElementById(id));
     if (built()) return start();
     const observer = new MutationObserver(() => {
         if (!built()) return;
@@ -100,6 +102,8 @@ function whenBuilt(tab, start, names = ["generate", "gallery", "live", "fetch"])
     observer.observe(document.documentElement, { childList: true, subtree: true });
 }
 
+// At once: what comes in later above the tabs moves them away from the pointer that presses one.
+whenThere(["notices"], watchNotices);
 for (const tab of TABS) {
     whenBuilt(tab, () => {
         watchKeys(tab);
@@ -123,7 +127,6 @@ whenBuilt("pnginfo", () => nameUploads("pnginfo_image"), ["image"]);
 whenBuilt("txt2img", () => {
     document.body.dataset.ready = "yes";
     watchTabStrips();
-    watchNotices();
     watchOptions();
     watchFooter();
     watchFinished();
