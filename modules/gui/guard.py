@@ -50,8 +50,14 @@ class GuardedBlocks(gr.Blocks):
         self._folders = folders
 
     def __exit__(self, *raised: Any) -> None:
+        """The block ends; of a page that is served, what was added is described from now on."""
+        before: Any = getattr(self, "config", None)
         with unserved():
             super().__exit__(*raised)
+        if getattr(self, "has_launched", False):
+            self.config = before
+            with self.described_once():
+                self.config = self.get_config_file()
 
     @contextmanager
     def described_once(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -29,7 +30,7 @@ class Dial(gr.components.Component):
     def postprocess(self, value: object) -> object:
         return value
 
-    def api_info(self) -> dict[str, str]:
+    def api_info(self) -> Any:
         return {"type": "number"}
 
     def example_payload(self) -> int:
@@ -51,39 +52,48 @@ def client() -> Iterator[TestClient]:
     with demo.described_once():
         gr.mount_gradio_app(app, demo, path="/", run_history=False)
     demo.mounted()
+    with demo:
+        # As extensions do once the page stands.
+        late = gr.Textbox(elem_id="late")
+        late.change(str.lower, late, got, api_name="whisper")
     with TestClient(app) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def config(client: TestClient) -> dict:
+def config(client: TestClient) -> Any:
     return client.get("/config").json()
 
 
-def kind(config: dict, name: str) -> list[dict]:
+def kind(config: Any, name: str) -> Any:
     return [one for one in config["components"] if one["type"] == name]
 
 
-def test_what_no_client_fills_is_not_described_to_clients(config: dict) -> None:
+def test_what_no_client_fills_is_not_described_to_clients(config: Any) -> None:
     assert "api_info" not in kind(config, "gallery")[0]
     assert all("api_info" in one for one in kind(config, "textbox"))
 
 
 def test_clients_of_the_api_are_told_what_it_takes(client: TestClient) -> None:
     endpoints = client.get("/gradio_api/info").json()["named_endpoints"]
-    assert list(endpoints) == ["/shout"]
+    assert list(endpoints) == ["/shout", "/whisper"]
     assert endpoints["/shout"]["parameters"][0]["type"] == {"type": "string"}
     assert client.post("/gradio_api/run/shout", json={"data": ["hush"]}).json()["data"] == ["HUSH"]
 
 
-def test_only_what_the_browser_lacks_is_to_be_fetched(config: dict) -> None:
+def test_only_what_the_browser_lacks_is_to_be_fetched(config: Any) -> None:
     assert kind(config, "dial")[0]["component_class_id"]
     assert "component_class_id" not in kind(config, "button")[0]
     assert kind(config, "button")[0]["key"]
 
 
-def test_an_event_that_follows_another_says_so(config: dict) -> None:
-    first, second = config["dependencies"]
+def test_an_event_that_follows_another_says_so(config: Any) -> None:
+    first, second, _ = config["dependencies"]
     assert "trigger_after" not in first
     assert second["trigger_after"] == first["id"]
     assert second["trigger_only_on_success"] is True
+
+
+def test_what_joins_a_served_page_is_described(client: TestClient, config: Any) -> None:
+    assert any(one["props"].get("elem_id") == "late" for one in config["components"])
+    assert client.post("/gradio_api/run/whisper", json={"data": ["HUSH"]}).json()["data"] == ["hush"]

@@ -31,6 +31,17 @@ def heard() -> Iterator[None]:
             setattr(owner, "__init__", init)  # noqa: B010
 
 
+def pair_choices() -> None:
+    """Makes pairs of choices that extensions wrote as plain words into a component of the page once it was made."""
+    from gradio.context import Context
+
+    blocks: list[Any] = [] if Context.root_block is None else list(Context.root_block.blocks.values())
+    for block in blocks:
+        choices = getattr(block, "choices", None)
+        if isinstance(choices, list) and not all(isinstance(one, tuple) for one in choices):
+            block.choices = [tuple(one) if isinstance(one, (list, tuple)) else (str(one), one) for one in choices]
+
+
 def _telling(init: Callable[..., None]) -> Callable[..., None]:
     from modules import script_callbacks, scripts
 

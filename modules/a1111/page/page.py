@@ -32,7 +32,7 @@ class Page:
     def building(self) -> Iterator[None]:
         """Within: the page is built, and whoever wants to hear of its components does."""
         from modules import infotext_utils, script_callbacks
-        from modules.a1111.page.components import heard
+        from modules.a1111.page.components import heard, pair_choices
 
         script_callbacks.before_ui_callback()
         script_callbacks.ui_settings_callback()
@@ -41,6 +41,7 @@ class Page:
             if bound().studio.extensions.active():
                 stack.enter_context(heard())
             yield
+            pair_choices()
 
     @contextmanager
     def tab(self, name: str) -> Iterator[None]:
@@ -68,6 +69,10 @@ class Page:
         Returns: name and component of every value that scripts want to be handed at Generate, sections included.
         """
         return script_values.build(tab)
+
+    def files(self, tab: str) -> Mapping[str, str]:
+        """Name of each of those that belongs to a script -> the name of its file."""
+        return script_values.files(tab)
 
     def asked(self, tab: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """The fields `script` and `scripts` of a request, from the values of those components by name."""
