@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -59,9 +59,11 @@ class Host:
             from modules.a1111.gradio3.apply import apply
 
             apply()
-            # A1111 writes it at its first start, and extensions open it without asking.
+            # A1111 has both from its first start on, and extensions open them without asking.
             if not self.studio.flags.ui_config_file.exists():
                 self.studio.flags.ui_config_file.write_text("{}", encoding="utf-8")
+            with suppress(OSError):  # where programs lie, the user may have no say
+                self.studio.flags.localizations_dir.mkdir(parents=True, exist_ok=True)
         loading.load_all()
         # What they have imported stays. Every full collection would go through it: 0.3 s with 20 extensions.
         gc.freeze()

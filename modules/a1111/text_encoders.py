@@ -11,7 +11,7 @@ from torch import nn
 from modules.a1111.bound import bound
 from modules.a1111.missing import not_offered
 from modules.prompt.attention import parse_attention
-from modules.prompt.chunks import chunk
+from modules.prompt.chunks import Chunk, chunk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,6 +102,25 @@ class TextEncoder:
         result: Tensor = self._clip.model(input_ids=tokens).last_hidden_state
         return result
 
+    def process_tokens(self, remade_batch_tokens: Sequence[Any], batch_multipliers: Sequence[Any]) -> Tensor:
+        """What is said of rows of 77 tokens with as many weights: (B, 77, D). `hijack.fixes` tells, per row, where the
+        vectors of inversions stand. Who puts another in its place is asked for every chunk of a prompt."""
+        import torch
+
+        from modules.conditioning.cache import AnswerCache
+        from modules.conditioning.emphasis import emphasised
+        from modules.generation.switches import reading
+
+        read = reading(bound().settings, ())
+        fixes = self.hijack.fixes or [()] * len(remade_batch_tokens)
+        rows = [
+            Chunk(tuple(tokens), tuple(weights), tuple(own))
+            for tokens, weights, own in zip(remade_batch_tokens, batch_multipliers, fixes, strict=True)
+        ]
+        answers = self._clip.answers(rows, read.clip_skip, (), AnswerCache(), skip_asked=read.skip_asked)
+        z = torch.stack([answer.z for answer in answers])
+        return emphasised(z, torch.tensor([row.weights for row in rows]), read.emphasis).to(self._clip.model.device)
+
     def encode_embedding_init_text(self, init_text: str, nvpt: int) -> Tensor:
         """The first `nvpt` word vectors of a text."""
         import torch
@@ -140,13 +159,33 @@ class TextEncoders(TextEncoder, nn.Module):
 
     def forward(self, texts: Any) -> Any:
         """The same, before anybody's hooks. texts: also as SDXL's, {"txt": texts}."""
+        if self._by_tokens and not isinstance(texts, dict):
+            return self._encoded_by_tokens(texts)
         found = encoded(self._bundle, texts["txt"] if isinstance(texts, dict) else texts)
         return found if found.get("vector") is not None else found["crossattn"]
 
     @property
     def hooked(self) -> bool:
         """Whether somebody wants a say in what prompts become."""
-        return bool(self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self))
+        return bool(self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self) or self._by_tokens)
+
+    @property
+    def _by_tokens(self) -> bool:
+        """Whether somebody has put another `process_tokens` in place; of models with one encoder alone, as in A1111."""
+        return len(self.embedders) == 1 and "process_tokens" in vars(self)
+
+    def _encoded_by_tokens(self, texts: Sequence[str]) -> Tensor:
+        """(B, T, D), asked of `process_tokens` chunk by chunk."""
+        import torch
+
+        lines, _ = self.process_texts(texts)
+        parts = []
+        for place in range(max(len(line) for line in lines)):
+            row = [line[place] if place < len(line) else self.empty_chunk() for line in lines]
+            self.hijack.fixes = [one.fixes for one in row]
+            parts.append(self.process_tokens([one.tokens for one in row], [one.multipliers for one in row]))
+        self.hijack.fixes = None
+        return torch.cat(parts, dim=1)
 
 
 class GeneralConditioner(TextEncoders):

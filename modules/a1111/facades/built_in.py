@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modules.a1111.operations import operations  # noqa: F401
 from modules.a1111.plot import Cell, Plot, annotated  # noqa: F401
 from modules.generation.axis_values import as_list, listed, typed  # noqa: F401
 from modules.generation.infotext import take_apart, write

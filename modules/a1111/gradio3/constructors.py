@@ -97,6 +97,8 @@ def _values(kind: type, options: dict[str, Any]) -> None:
         options["variant"] = options["variant"] if known else "default"
     if name == "Slider" and options.get("minimum") is not None and options.get("minimum") == options.get("maximum"):
         options["maximum"] = options["minimum"] + (options.get("step") or 1)
+    if name == "State" and callable(options.get("value")) and asked_by_extension():
+        options["value"] = options["value"]()
     if name == "Gallery":
         for old, new in (("grid", "columns"), ("object_fit", "object_fit")):
             if old in options:

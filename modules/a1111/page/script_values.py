@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.a1111.bound import bound, unique
@@ -37,6 +38,18 @@ def named(tab: str) -> list[tuple[str, Component]]:
     for place in range(len(runner.inputs)):
         names.append(unique(names, CHOICE if place == 0 else _name(runner, place)))
     return list(zip(names, runner.inputs, strict=True))
+
+
+def files(tab: str) -> dict[str, str]:
+    """Name, as in `named`, -> file of the script it belongs to; ui-config.json goes by it."""
+    runner = runner_of(tab)
+    owners = [
+        (one.args_from, one.args_to, Path(one.filename).name) for one in runner.scripts if one.args_from is not None
+    ]
+    found = {}
+    for place, (name, _) in enumerate(named(tab)):
+        found.update({name: file for start, end, file in owners if start <= place < end})
+    return found
 
 
 def _name(runner: Any, place: int) -> str:

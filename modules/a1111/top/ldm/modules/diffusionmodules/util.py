@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,6 +29,21 @@ def make_beta_schedule(schedule, n_timestep, linear_start=1e-4, linear_end=2e-2,
     if schedule != "linear":
         raise ValueError(f"The schedule {schedule!r} is not offered here, only 'linear'.")
     return (torch.linspace(linear_start**0.5, linear_end**0.5, n_timestep, dtype=torch.float64) ** 2).numpy()
+
+
+def make_ddim_timesteps(ddim_discr_method, num_ddim_timesteps, num_ddpm_timesteps, verbose=True):
+    """(S,): the timesteps of DDIM, evenly apart, from 1. Raises: ValueError for a method that is not "uniform"."""
+    if ddim_discr_method != "uniform":
+        raise ValueError(f"The method {ddim_discr_method!r} is not offered here, only 'uniform'.")
+    return np.arange(0, num_ddpm_timesteps, num_ddpm_timesteps // num_ddim_timesteps) + 1
+
+
+def make_ddim_sampling_parameters(alphacums, ddim_timesteps, eta, verbose=True):
+    """(sigmas, alphas, alphas of the steps before), (S,) each. Source: Song et al. (2021), arXiv:2010.02502, eq. 16."""
+    alphas = alphacums[ddim_timesteps]
+    before = np.asarray([alphacums[0], *alphacums[ddim_timesteps[:-1]]])
+    sigmas = eta * np.sqrt((1 - before) / (1 - alphas) * (1 - alphas / before))
+    return sigmas, alphas, before
 
 
 def extract_into_tensor(a, t, x_shape):

@@ -1,0 +1,144 @@
+"""What popular extensions do with pieces of A1111 that the studio has in another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modules.a1111.page.components import pair_choices
+
+SCRIPT = """
+import gradio as gr
+import torch
+from ldm.models.diffusion import ddim
+from ldm.modules.diffusionmodules.util import make_ddim_sampling_parameters, make_ddim_timesteps
+from modules import script_callbacks, scripts, shared
+from modules.api.models import StableDiffusionTxt2ImgProcessingAPI
+
+
+class Task(StableDiffusionTxt2ImgProcessingAPI):
+    checkpoint: str = "own"
+
+    class Config(StableDiffusionTxt2ImgProcessingAPI.__config__):
+        title = "Task"
+
+
+class Unit:
+    weight = 0.0
+
+
+class Idioms(scripts.Script):
+    seen = []
+
+    def __init__(self):
+        self.kept = ddim.DDIMSampler.p_sample_ddim
+        ddim.DDIMSampler.p_sample_ddim = self.kept
+
+    def title(self):
+        return "Idioms"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.State(value=Unit)]
+
+    def process(self, p, unit):
+        self.seen.append(unit)
+
+
+class Rows:
+    # As an extension replaces the encoder of rows of tokens: told what was said, it says it otherwise.
+    def __init__(self, before):
+        self.before, self.factor, self.rows = before, 1.0, []
+
+    def __call__(self, tokens, multipliers):
+        self.rows.append(([len(one) for one in tokens], multipliers))
+        return self.before(tokens, multipliers) * self.factor
+
+
+ROWS = []
+
+
+def loaded(sd_model):
+    ROWS.append(Rows(sd_model.cond_stage_model.process_tokens))
+    sd_model.cond_stage_model.process_tokens = ROWS[0]
+
+
+script_callbacks.on_model_loaded(loaded)
+"""
+
+
+@pytest.fixture(scope="module")
+def studio(hosted_once: Callable[..., Any]) -> Any:
+    return hosted_once(idioms=SCRIPT)
+
+
+@pytest.fixture
+def module(studio: Any) -> Any:
+    import sys
+
+    return sys.modules["idioms.py"]
+
+
+def pixels(job: Any) -> Any:
+    assert job.state == "done", job.error
+    return np.asarray(Image.open(next(iter(job.result["images"]))["path"]), dtype=float)
+
+
+def test_it_loads(studio: Any, module: Any) -> None:
+    assert studio.studio.extensions.failures("idioms") == ()
+    task = module.Task(prompt="a cat")
+    assert (task.prompt, task.checkpoint) == ("a cat", "own")
+
+
+def test_ddim_is_there_to_be_read_and_says_that_it_does_not_walk(module: Any) -> None:
+    with pytest.raises(AttributeError, match=r"DDIMSampler is not offered here.*docs/extensions.md"):
+        module.ddim.DDIMSampler(None)
+
+
+def test_the_parameters_of_ddim_are_those_of_the_paper(module: Any) -> None:
+    alphas = np.linspace(0.99, 0.01, 100)
+    steps = module.make_ddim_timesteps("uniform", 10, 100)
+    assert list(steps[:3]) == [1, 11, 21]
+    sigmas, now, before = module.make_ddim_sampling_parameters(alphas, steps, eta=1.0)
+    # With eta 1 it is the noise that DDPM adds: the variance of x_{t-1} given x_t and x_0.
+    assert sigmas**2 == pytest.approx((1 - before) / (1 - now) * (1 - now / before))
+    assert not module.make_ddim_sampling_parameters(alphas, steps, eta=0.0)[0].any()
+
+
+def test_a_state_of_a_class_holds_an_object_of_it(studio: Any, module: Any) -> None:
+    studio.draw()
+    assert isinstance(module.Idioms.seen[-1], module.Unit)
+
+
+def test_what_encodes_tokens_can_be_replaced(studio: Any, module: Any) -> None:
+    before = pixels(studio.draw(prompt="a (red:1.3) circle", steps=4, cfg_scale=5.0))
+    rows = module.ROWS[0]
+    assert rows.rows[-1][0] == [77]
+    assert any(1.3 in multipliers[0] for _, multipliers in rows.rows)
+    rows.factor = 0.2
+    after = pixels(studio.draw(prompt="a (red:1.3) circle", steps=4, cfg_scale=5.0))
+    assert np.abs(after - before).mean() > 1
+
+
+def test_a_replaced_encoder_that_changes_nothing_changes_no_picture(studio: Any, module: Any) -> None:
+    module.ROWS[0].factor = 1.0
+    replaced = pixels(studio.draw(prompt="a [red:blue:0.5] circle, (bright:1.2)", steps=4))
+    del module.shared.sd_model.cond_stage_model.process_tokens
+    assert np.abs(pixels(studio.draw(prompt="a [red:blue:0.5] circle, (bright:1.2)", steps=4)) - replaced).max() <= 1
+
+
+def test_choices_written_as_words_become_pairs() -> None:
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False):
+        filled, given = gr.Dropdown(), gr.Radio(["a", ("B", "b")])
+        filled.choices = ["one", 2]  # type: ignore[list-item]
+        pair_choices()
+    assert filled.choices == [("one", "one"), ("2", 2)]
+    assert given.choices == [("a", "a"), ("B", "b")]
