@@ -46,6 +46,12 @@ def scripts_part(studio: Studio, tab: Tab) -> None:
             tab.kept_scripts.add(name, component)
 
 
+def script_files(studio: Studio, tab: Tab) -> Mapping[str, str]:
+    """Name of each field of a script in `tab` -> the name of the script's file."""
+    known = studio.host.page.files(tab.name) if studio.host is not None else {}
+    return {name: file for name, file in known.items() if name in tab.scripts.components}
+
+
 def _panels(studio: Studio, tab: Tab) -> None:
     """Builds the panels that extensions add to the tab."""
     for panel in studio.additions.panels:

@@ -29,7 +29,7 @@ from modules.gui import (
     txt2img_tab,
 )
 from modules.gui.arrangement import TITLES, arrange
-from modules.gui.extensions_part import building, connect_senders, extension_tabs, know_tabs
+from modules.gui.extensions_part import building, connect_senders, extension_tabs, know_tabs, script_files
 from modules.gui.front import FrontDoor
 from modules.gui.guard import GuardedBlocks
 from modules.gui.i18n import label
@@ -117,7 +117,7 @@ def build(studio: Studio, config: UiConfig | None = None) -> tuple[GuardedBlocks
         connect_senders(studio, img2img, extras)
         if config is not None:
             for one in (tab, img2img, extras, merger):
-                config.adopt(one)
+                config.adopt(one, script_files(studio, one) if one.scripts.components else {})
         models.select(fn=None, js=script("openModels"), **private())
         queue.select(fn=None, js=script("openQueue"), **private())
         for source in (tab, img2img):

@@ -1,4 +1,7 @@
-"""ui-config.json: what the fields of the page begin with, as A1111 keeps it (`<tab>/<label>/<what>`)."""
+"""ui-config.json: what the fields of the page begin with, as A1111 keeps it.
+
+Keys are `<tab>/<label>/<what>`, and `customscript/<file>/<tab>/<label>/<what>` for fields of scripts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from gradio.components import Component
@@ -30,14 +34,20 @@ class UiConfig:
         self._keys: dict[str, dict[str, str]] = {}
         self.overridden: dict[str, frozenset[str]] = {}
 
-    def adopt(self, tab: Tab) -> None:
-        """Gives the fields of `tab` what the file says of them, and remembers what they begin with."""
+    def adopt(self, tab: Tab, scripts: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Gives the fields of `tab` what the file says of them, and remembers what they begin with.
+
+        scripts: name of a field of a script -> the name of its file, which is in the field's key; "" for the list of
+        scripts itself.
+        """
         told = self._read()
         keys: dict[str, str] = {}
         begins: dict[str, Any] = {}
         overridden: set[str] = set()
-        for name, component in tab.fields.components.items():
-            key = _key(tab.name, component)
+        own = {name: tab.scripts.components[name] for name in scripts}
+        for name, component in {**tab.fields.components, **own}.items():
+            place = f"customscript/{scripts[name]}/{tab.name}" if scripts.get(name) else tab.name
+            key = _key(place, component)
             if not key or key in keys.values():
                 continue
             for part, attribute in _PARTS.items():
@@ -81,11 +91,11 @@ class UiConfig:
         return told if isinstance(told, dict) else {}
 
 
-def _key(tab: str, component: Component) -> str:
-    """A1111's name of a field: the tab and the English label."""
+def _key(place: str, component: Component) -> str:
+    """A1111's name of a field: the tab, with a script's file before it, and the English label."""
     label = getattr(component, "label", None)
     text = i18n.texts(i18n.FALLBACK).get(getattr(label, "key", ""), "") if not isinstance(label, str) else label
-    return f"{tab}/{text}" if text else ""
+    return f"{place}/{text}" if text else ""
 
 
 def _fits(component: Component, attribute: str, value: Any) -> bool:

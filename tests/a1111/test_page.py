@@ -84,6 +84,29 @@ def test_lists_of_scripts_show_words_and_send_a1111s_own(olden: Any) -> None:
         assert {shown.key.partition(".")[2] for shown, value in choices if shown != value} <= set(said)
 
 
+def test_fields_of_scripts_begin_with_what_ui_config_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gradio as gr
+
+    from modules.a1111.page import script_values
+    from modules.gui.form import Tab
+    from modules.gui.ui_config import UiConfig
+    from modules.gui.widgets import Fields
+
+    path = tmp_path / "ui-config.json"
+    path.write_text('{"customscript/x.py/txt2img/Amount/value": 7, "txt2img/Script/value": "X"}', encoding="utf-8")
+    amount, chosen = gr.Slider(0, 9, value=1, label="Amount"), gr.Dropdown(["None", "X"], value="None", label="Script")
+    runner = SimpleNamespace(
+        inputs=[chosen, amount], scripts=[SimpleNamespace(name="x", filename="/a/x.py", args_from=1, args_to=2)]
+    )
+    monkeypatch.setattr(script_values, "runner_of", lambda _: runner)
+    assert script_values.files("txt2img") == {"script": "", "script.x.0": "x.py"}
+    config = UiConfig(path)
+    tab = Tab("txt2img", Fields(), scripts=Fields({"script": chosen, "script.x.0": amount}))
+    config.adopt(tab, script_values.files("txt2img"))
+    assert (amount.value, chosen.value) == (7, "X")
+    assert config.changes("txt2img", {"script.x.0": 3}) == [("customscript/x.py/txt2img/Amount", 7, 3)]
+
+
 def test_components_are_heard_of_and_new_ones_stand_beside_them(olden: Any) -> None:
     assert olden.module.HEARD[0] == "before_ui"
     assert {"txt2img_prompt", "img2img_seed", "txt2img_script_container"} <= set(olden.module.HEARD)

@@ -41,14 +41,13 @@ def named(tab: str) -> list[tuple[str, Component]]:
 
 
 def files(tab: str) -> dict[str, str]:
-    """Name, as in `named`, -> file of the script it belongs to; ui-config.json goes by it."""
+    """Name, as in `named`, -> file of its script, "" for the list of scripts: what ui-config.json goes by."""
     runner = runner_of(tab)
-    owners = [
-        (one.args_from, one.args_to, Path(one.filename).name) for one in runner.scripts if one.args_from is not None
-    ]
-    found = {}
-    for place, (name, _) in enumerate(named(tab)):
-        found.update({name: file for start, end, file in owners if start <= place < end})
+    found = {CHOICE: ""}
+    names = [name for name, _ in named(tab)]
+    for script in runner.scripts:
+        if script.args_from is not None:
+            found |= dict.fromkeys(names[script.args_from : script.args_to], Path(script.filename).name)
     return found
 
 
