@@ -132,6 +132,12 @@ class Host:
 
         script_callbacks.model_loaded_callback(shared.sd_model)
 
+    def operations(self) -> list[str]:
+        """The names of what extensions add to the Extras tab."""
+        from modules.a1111.operations import names
+
+        return names()
+
     def rows(self) -> list[dict[str, Any]]:
         """The scripts as `/sdapi/v1/script-info` lists them."""
         from modules.a1111.script_rows import rows

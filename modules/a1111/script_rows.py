@@ -38,11 +38,28 @@ def argument(control: Any) -> dict[str, Any]:
     """One argument of a script."""
     choices = getattr(control, "choices", None)
     return {
-        "label": getattr(control, "label", None) or "",
+        "label": in_english(getattr(control, "label", None) or ""),
         "value": plain(getattr(control, "value", None)),
         **{name: plain(getattr(control, name, None)) for name in ("minimum", "maximum", "step")},
-        "choices": [one[0] if isinstance(one, (list, tuple)) else one for one in choices] if choices else None,
+        "choices": [spoken(one) for one in choices] if choices else None,
     }
+
+
+def spoken(choice: Any) -> Any:
+    """What a choice is called. Those of the built-in scripts are (key for the browser, A1111's word)."""
+    from gradio.i18n import I18nData
+
+    shown, value = choice if isinstance(choice, (list, tuple)) else (choice, choice)
+    return value if isinstance(shown, I18nData) else shown
+
+
+def in_english(label: Any) -> str:
+    """A label as the API writes it: the page's own fields bear a key that the browser translates."""
+    from gradio.i18n import I18nData
+
+    from modules.gui.i18n import say
+
+    return say(label.key, "en") if isinstance(label, I18nData) else str(label)
 
 
 def plain(value: Any) -> Any:

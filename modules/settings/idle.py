@@ -83,7 +83,6 @@ _MISSING = (
     "interrogate_clip_skip_categories",
     "ldsr_cached",
     "ldsr_steps",
-    "postprocessing_enable_in_main_ui",
     "save_init_img",
 )
 

@@ -215,7 +215,7 @@ NAMES: Mapping[str, Callable[[Studio], list[str]]] = {
     "hypernetworks": lambda studio: ["None", *studio.hypernetworks.names],
     "face_restorers": lambda studio: [one.name for one in RESTORERS],
     "detectors": lambda studio: names_in([studio.flags.models_dir / "adetailer"]),
-    "postprocessing": lambda studio: list(STEP_NAMES),
+    "postprocessing": lambda studio: [*STEP_NAMES, *(studio.host.operations() if studio.host else ())],
     "control_models": lambda studio: control_lists.model_names(studio.control_files),
     "control_modules": lambda studio: control_lists.module_names(),
     "localizations": lambda studio: ["None", *localization_files(localization_folders(studio))],

@@ -59,6 +59,10 @@ class ScriptHost(Protocol):
         """A checkpoint has come into memory."""
         ...
 
+    def operations(self) -> list[str]:
+        """The names of what extensions add to the Extras tab."""
+        ...
+
     def rows(self) -> list[dict[str, Any]]:
         """The scripts as `/sdapi/v1/script-info` lists them."""
         ...
