@@ -157,8 +157,8 @@ SETTINGS = (
             "postprocessing_enable_in_main_ui",
             "Enable postprocessing operations in txt2img and img2img tabs",
             (),
-            "They have a part of those tabs, and then work on every picture that is generated. Takes effect at the next "
-            "start.",
+            "They have a part of those tabs, and then work on every picture that is generated. Takes effect at the "
+            "next start.",
             Choice(listing="postprocessing", many=True),
         ),
         setting(
