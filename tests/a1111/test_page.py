@@ -107,6 +107,13 @@ def test_fields_of_scripts_begin_with_what_ui_config_says(tmp_path: Path, monkey
     assert config.changes("txt2img", {"script.x.0": 3}) == [("customscript/x.py/txt2img/Amount", 7, 3)]
 
 
+def test_script_info_names_choices_in_a1111s_words(olden: Any) -> None:
+    rows = TestClient(olden.app, base_url="http://127.0.0.1:7860").get("/sdapi/v1/script-info").json()
+    plot = next(row for row in rows if row["name"] == "x/y/z plot" and not row["is_img2img"])
+    kinds = next(argument["choices"] for argument in plot["args"] if argument["label"] == "X type")
+    assert kinds[:3] == ["Nothing", "Seed", "Var. seed"]
+
+
 def test_components_are_heard_of_and_new_ones_stand_beside_them(olden: Any) -> None:
     assert olden.module.HEARD[0] == "before_ui"
     assert {"txt2img_prompt", "img2img_seed", "txt2img_script_container"} <= set(olden.module.HEARD)
