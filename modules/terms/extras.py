@@ -164,8 +164,7 @@ def _check_size(upscaling: Upscaling, pictures: tuple[ExtrasPicture, ...]) -> No
             )
         if upscaling.width * upscaling.height > MAX_PIXELS:
             raise BadRequest(f"{upscaling.width}x{upscaling.height} are too many pixels: lower the size.")
-        return
-    if upscaling.scale <= 0:
+    elif upscaling.scale <= 0:
         raise BadRequest(f"Scale by (upscaling_resize) is {upscaling.scale}, but must be above 0.")
     for picture in pictures:
         check_pixels(upscaling, picture.image)
@@ -173,6 +172,16 @@ def _check_size(upscaling: Upscaling, pictures: tuple[ExtrasPicture, ...]) -> No
 
 def check_pixels(upscaling: Upscaling, image: Image) -> None:
     """Raises: BadRequest if `image` would become too large to be held."""
+    if upscaling.mode == TO:
+        # It is made to cover the size before it is cut or squeezed.
+        scale = max(upscaling.width / image.width, upscaling.height / image.height)
+        pixels = image.width * image.height * scale**2
+        if pixels > MAX_PIXELS:
+            raise BadRequest(
+                f"A picture of {image.width}x{image.height} is too long and narrow for this size: on the way it would "
+                f"have {pixels / 1e6:.0f} megapixels. Cut it first."
+            )
+        return
     longest = max(image.size) * upscaling.scale
     scale = upscaling.scale if not 0 < upscaling.max_side < longest else upscaling.max_side / max(image.size)
     if image.width * scale * image.height * scale > MAX_PIXELS:

@@ -105,6 +105,7 @@ def test_defaults_leave_the_picture_alone(server: Server) -> None:
         ({"codeformer_visibility": 1}, 404, "models/Codeformer"),
         ({"upscaling_resize": 0}, 422, "upscaling_resize"),
         ({"resize_mode": 2}, 422, "resize_mode"),
+        ({"resize_mode": 1, "upscaling_resize_w": 1, "upscaling_resize_h": 10**6}, 422, "too long and narrow"),
         ({"gfpgan_visibility": 1.5}, 422, "gfpgan_visibility"),
         ({"image": "x"}, 422, "Invalid encoded image"),
         ({"image": "https://example.com/x.png"}, 403, "switched off"),

@@ -27,8 +27,7 @@ def upscale(piece: Piece, request: ExtrasRequest, tools: Tools, work: Work) -> l
     first, second = tools.upscaler(asked.upscaler), tools.upscaler(asked.upscaler_2)
     if first.name == NONE:
         return [piece]
-    if asked.mode != TO:
-        check_pixels(asked, piece.image)
+    check_pixels(asked, piece.image)
     blends = second.name != NONE and asked.upscaler_2_visibility > 0
     result = enlarged(piece, asked, asked.upscaler, tools, half(work, 0) if blends else work)
     entries = {**result.entries, "Postprocess upscaler": first.name}
