@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from modules.gui import i18n
 from modules.gui.benchmark import machine_facts, studio_version
 from modules.gui.needs import Studio
 
@@ -30,6 +31,15 @@ def facts(studio: Studio) -> list[list[str]]:
         ["Free disk", f"{disk.free / _GIB:.1f} GiB"],
         ["Checkpoints", str(len(studio.listing("checkpoints")))],
     ]
+
+
+def english(studio: Studio) -> dict[str, str]:
+    """Every English text of the page, each by itself: what a translation for A1111 begins as."""
+    said = set(i18n.texts(i18n.FALLBACK).values())
+    for section, settings in studio.settings.catalogue.sections().items():
+        said |= {section.label, *i18n.section_text(section, i18n.FALLBACK)}
+        said |= {text for setting in settings for text in i18n.setting_text(setting, i18n.FALLBACK)}
+    return {text: text for text in sorted(said) if text and "{" not in text}
 
 
 def credits() -> list[dict[str, str]]:

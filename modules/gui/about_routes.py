@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from typing import Annotated, Any
@@ -69,6 +70,13 @@ def add_routes(app: FastAPI, studio: Studio, config: UiConfig) -> None:
     def act(name: str) -> Response:
         _act(studio, name)
         return Response(status_code=204)
+
+    @app.get(f"{PREFIX}/localization_template", include_in_schema=False)
+    def template() -> Response:
+        # Not as a page of JSON: it is there to be kept and worked on.
+        said = json.dumps(about.english(studio), ensure_ascii=False, indent=4)
+        headers = {"Content-Disposition": 'attachment; filename="localization.json"'}
+        return Response(said, media_type="application/json", headers=headers)
 
     @app.get(f"{PREFIX}/localization", include_in_schema=False)
     def translated() -> dict[str, Any]:

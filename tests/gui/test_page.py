@@ -118,6 +118,13 @@ def test_actions_act_and_others_are_refused(client: TestClient, studio: StandIn)
     assert (refused.status_code, "unload, reload" in refused.json()["detail"]) == (422, True)
 
 
+def test_the_template_of_a_translation_has_the_texts_of_page_and_settings(client: TestClient) -> None:
+    told = client.get("/internal/gui/localization_template")
+    assert "attachment" in told.headers["content-disposition"]
+    assert {"Sampling steps", "Generate", "Always save all generated images"} <= set(told.json())
+    assert all(english == text for english, text in told.json().items())
+
+
 def test_every_package_is_named_with_its_license(client: TestClient) -> None:
     told = client.get("/internal/gui/about").json()
     named = {one["name"]: one for one in told["credits"]}

@@ -21,6 +21,13 @@ SMALL = """() => [...document.querySelectorAll("button.tool, .own-buttons button
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 40)
     .map((one) => one.id || one.textContent || one.ariaLabel)"""
 
+# Beyond the edge, where nothing can be scrolled to bring it in.
+BEYOND = """() => {
+    const scrolls = (one) => one && (/auto|scroll/.test(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+    return [...document.querySelectorAll("button, input, select, textarea")]
+        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > 391 && !scrolls(one.parentElement))
+        .map((one) => one.id || one.textContent || one.ariaLabel);
+}"""
 DOUBLE = """() => [...document.querySelectorAll("[id]")].map((one) => one.id)
     .filter((id, place, all) => id && all.indexOf(id) !== place)"""
 
@@ -36,6 +43,8 @@ def test_every_tab_fits_a_phone(browser, address: str, studio: StandIn) -> None:
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 390:
             wide[tab] = width
+        if found := page.evaluate(BEYOND):
+            wide[tab] = found
         if found := page.evaluate(SMALL):
             small[tab] = found
     # A1111 calls the list of scripts the same in both tabs, and styles of users go by it.

@@ -18,10 +18,13 @@ export function watchForever(tab) {
     button.ariaPressed = "false";
     generate.after(button);
     for (const name of ["generate", "interrupt"]) {
-        document.getElementById(`${tab}_${name}`)?.addEventListener("contextmenu", (event) => {
+        const place = document.getElementById(`${tab}_${name}`);
+        place?.addEventListener("contextmenu", (event) => {
             event.preventDefault();
             openMenu(event, entries(tab));
         });
+        // Where a long press tells nobody: two fingers, as in A1111.
+        place?.addEventListener("touchstart", (event) => event.touches.length === 2 && openMenu(event, entries(tab)), { passive: true });
     }
     document.addEventListener("atelier:finished", ({ detail }) => on[tab] && detail.tab === tab && detail.own && next(tab, detail.job));
 }

@@ -12,6 +12,7 @@ import { watchForever } from "./forever.js";
 import * as fields from "./fields.js";
 import * as img2img from "./img2img.js";
 import { follower, stopping } from "./jobs.js";
+import { watchHints } from "./hints.js";
 import { watchKeys } from "./keys.js";
 import { watchNotices } from "./notices.js";
 import { handlers as panelHandlers, openPanel } from "./panels.js";
@@ -129,6 +130,7 @@ whenBuilt("txt2img", () => {
     watchTabStrips();
     watchOptions();
     watchFooter();
+    watchHints();
     watchFinished();
     watchPaste();
     fields.watchFields();

@@ -174,6 +174,7 @@ async function drawActions(box) {
         row(t("action_unload"), t("action_unload_help"), act("unload", t("action_unloaded")), "sett_unload_sd_model"),
         row(t("action_reload"), t("action_reload_help"), act("reload", t("action_reloaded")), "sett_reload_sd_model"),
         row(t("action_hashes"), t("action_hashes_help"), act("hashes", t("action_hashing")), "calculate_all_checkpoint_hash"),
+        row(t("action_template"), t("action_template_help"), () => location.assign(address("internal/gui/localization_template")), "download_localization"),
         row(t("reload_page"), t("action_page_help"), () => location.reload(), "settings_reload_page"),
     );
     if ((await facts()).restart) box.append(row(t("action_restart"), t("action_restart_help"), restart, "settings_restart_server"));
