@@ -16,6 +16,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.conditioning.encode import Timing
 from modules.diffusion.route import schedule_used
 from modules.diffusion.sampler import Sampler, resolve
+from modules.generation import hypertile
 from modules.generation.denoise import Denoised, Onlooker, Pass, Start, denoise, noise_for
 from modules.generation.describe import token_merging_ratio
 from modules.generation.facts import completed
@@ -122,6 +123,7 @@ def first_pass(
         refiner_of(session, bundle, bare_texts, size, merging=merging) as handover,
     ):
         session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
+        session.extra.update(hypertile.entries(settings))
         watch = networks.watched(session.watch)
         done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
         session.extra.update(done.recorded)
@@ -224,7 +226,8 @@ def walked(
     noise = session.hooks.noise(noise, walk, session)
     controls = session.controls
     steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
-    with merged_tokens(bundle.unet, merging):
+    tiling = hypertile.for_unet(settings, hires=walk.hires)
+    with merged_tokens(bundle.unet, merging), hypertile.hypertiled(bundle.unet, tiling):
         onlooker = Onlooker(
             session.hooks.moments(walk, session),
             partial(session.hooks.sampling, session=session),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.library import CheckpointInfo
+from modules.generation import hypertile
 from modules.generation.denoise import told
 from modules.generation.guide import Handover, Successor
 from modules.generation.hires import work_of
@@ -57,6 +58,8 @@ def refiner_of(
             lent.enter_context(tiled(other, session.tiling))
             other = told(other, session.request, session.settings, *size)
             lent.enter_context(merged_tokens(other.unet, merging))
+            tiling = hypertile.for_unet(session.settings, hires=second)
+            lent.enter_context(hypertile.hypertiled(other.unet, tiling))
             extra = None
             if other.extra_channels != bundle.extra_channels:
                 extra = blank_conditioning(session, other, *size)

@@ -19,6 +19,7 @@ from modules.checkpoints.bundle import ModelBundle
 from modules.checkpoints.device_memory import device_memory, out_of_memory_explained, trim_heap
 from modules.checkpoints.vae_bands import banded
 from modules.checkpoints.vae_tiles import VaeTiles, whole_bytes
+from modules.generation import hypertile
 from modules.generation.large import LARGE
 from modules.generation.pixels import pictures_of
 from modules.generation.session import Session
@@ -49,7 +50,8 @@ def decoded(session: Session, bundle: ModelBundle, latents: Tensor, number: int)
     on_processor = bundle.device.type == "cpu"
     if on_processor:
         trim_heap()
-    with banded(bundle.vae) if on_processor else nullcontext():
+    tiling = hypertile.for_vae(session.settings)
+    with banded(bundle.vae) if on_processor else nullcontext(), hypertile.hypertiled_decoder(bundle.vae, tiling):
         return pictures_of(_in_memory(session, bundle, tiles, lambda tiles: bundle.decode(latents, tiles=tiles)))
 
 

@@ -19,17 +19,8 @@ _TRAINING = (
     "training_tensorboard_save_images",
     "training_tensorboard_flush_every",
 )
-_HYPERTILE = (
-    "hypertile_enable_unet",
-    "hypertile_enable_unet_secondpass",
-    "hypertile_max_depth_unet",
-    "hypertile_max_tile_unet",
-    "hypertile_swap_size_unet",
-    "hypertile_enable_vae",
-    "hypertile_max_depth_vae",
-    "hypertile_max_tile_vae",
-    "hypertile_swap_size_vae",
-)
+# The decoder has attention at one depth alone.
+_HYPERTILE = ("hypertile_max_depth_vae",)
 _PROFILER = (
     "profiling_enable",
     "profiling_activities",

@@ -15,7 +15,7 @@ def test_settings_without_effect_say_so(tmp_path: Path) -> None:
     studio.jobs.close()
     idle = {one["key"] for one in told if one["idle"]}
     assert idle <= IDLE
-    assert {"hypertile_enable_unet", "pin_memory"} <= idle
+    assert {"hypertile_max_depth_vae", "pin_memory"} <= idle
     assert not next(one["idle"] for one in told if one["key"] == "samplers_in_dropdown")
 
 
