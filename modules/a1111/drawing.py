@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from modules.a1111.argument_kinds import fitting
 from modules.a1111.bound import Work, bound, work_now
 from modules.a1111.calls import KIND
 from modules.a1111.drafts import draft_of, outpaths
@@ -64,10 +65,11 @@ def arguments_of(runner: Any, request: GenerationRequest) -> list[Any]:
 
 
 def put(args: list[Any], script: Any, values: Sequence[Any]) -> None:
-    """Writes `values` where the script's arguments stand; missing ones keep their defaults."""
+    """Writes `values` where the script's arguments stand; missing ones keep their defaults. Raises: BadRequest."""
     if script is None or script.args_from is None:
         return
     wanted = [bound().keeper.read(value) for value in values][: max(0, script.args_to - script.args_from)]
+    wanted = fitting(script, wanted)
     args[script.args_from : script.args_from + len(wanted)] = wanted
 
 

@@ -127,3 +127,23 @@ def test_the_noise_of_a_picture_gives_it_back(studio, pixels) -> None:
 
 def test_custom_code_is_there_only_with_its_flag(studio) -> None:
     assert "Custom code" not in {row["title"] for row in studio.host.rows()}
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (("Loopback", ("x", 0.4, "Linear", "None")), "Argument 1 of Loopback (Loops) is 'x', but must be a number."),
+        (("Loopback", (float("nan"),)), "must be a number"),
+        (("Loopback", (1, 0.4, {}, "None")), "must be one of its choices"),
+        (("Outpainting mk2", ("", 8, 8, 0)), "(Outpainting direction) is '0', but must be a list of its choices."),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_named(studio, script: tuple[str, tuple], words: str) -> None:
+    job = studio.draw(source=SOURCE, denoising_strength=0.8, script=script)
+    assert (job.state, job.error_status) == ("failed", 422)
+    assert words in job.error
+
+
+def test_arguments_that_old_payloads_leave_empty_are_empty(studio) -> None:
+    plot = ("X/Y/Z plot", (1, 7, None, 0, None, "", 0, "", None))
+    assert "Seed: 7," in drawn(studio.draw(script=plot))[-1]["infotext"]

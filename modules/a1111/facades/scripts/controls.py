@@ -144,7 +144,7 @@ class Controls:
 
     def default_args(self):
         """The values that the components began with."""
-        return [0, *(getattr(control, "value", None) for control in self.inputs[1:])]
+        return [0, *(beginning_of(control) for control in self.inputs[1:])]
 
     def script(self, title):
         return self.title_map.get(title.lower())
@@ -174,3 +174,9 @@ class Controls:
         for script in self.scripts:
             if overrides(script, "after_component"):
                 wrap_call(script.after_component, script.filename, "after_component", component, **kwargs)
+
+
+def beginning_of(control):
+    """What `control` began with; text boxes of Gradio 3 begin with ""."""
+    value = getattr(control, "value", None)
+    return "" if value is None and control.get_block_name() == "textbox" else value
