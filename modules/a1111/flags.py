@@ -40,6 +40,8 @@ class CommandLine:
                 return self._flags.extra[name]
             raise AttributeError(f"There is no flag --{name.replace('_', '-')}.")
         value = getattr(self._flags, name)
+        if isinstance(value, tuple):
+            return [str(one) if isinstance(one, Path) else one for one in value]
         return str(value) if isinstance(value, Path) else value
 
     def __setattr__(self, name: str, value: Any) -> None:

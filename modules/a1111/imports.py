@@ -59,7 +59,8 @@ class LastFinder:
             sys.modules[name] = module
             there: Any = _There(module)
             return importlib.util.spec_from_loader(name, there)
-        if name.partition(".")[0] in INSTEAD and not _asks_whether():
+        top, _, below = name.partition(".")
+        if (top in INSTEAD or (top == "modules" and below)) and not _asks_whether():
             raise not_importable(name)
         return None
 

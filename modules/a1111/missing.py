@@ -17,6 +17,10 @@ INSTEAD = {
     "sgm": "The networks are those of diffusers; the layers of the UNet are offered, the rest of sgm is not.",
     "k_diffusion": "Samplers are the studio's own; modules.sd_samplers lists them.",
     "lycoris": "LyCORIS files are applied by the studio like LoRAs.",
+    **dict.fromkeys(
+        ("network_lora", "network_lokr", "network_hada", "network_full", "lora_patches"),
+        "LoRAs are in the weights of the networks while a picture is drawn.",
+    ),
     "modules_forge": "Forge's memory management has no counterpart here.",
     "backend": "Forge's backend has no counterpart here.",
 }

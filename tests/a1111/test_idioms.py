@@ -75,7 +75,19 @@ script_callbacks.on_model_loaded(loaded)
 
 @pytest.fixture(scope="module")
 def studio(hosted_once: Callable[..., Any]) -> Any:
-    return hosted_once(idioms=SCRIPT)
+    return hosted_once(
+        idioms=SCRIPT,
+        absent="from modules import ui_of_another_version",
+        gone="import modules.initialize_of_another_version",
+        asking="""
+import importlib.util
+try:
+    from modules import ui_of_another_version
+except ImportError:
+    ui_of_another_version = None
+FOUND = importlib.util.find_spec("modules.ui_of_another_version")
+""",
+    )
 
 
 @pytest.fixture
@@ -94,6 +106,27 @@ def test_it_loads(studio: Any, module: Any) -> None:
     assert studio.studio.extensions.failures("idioms") == ()
     task = module.Task(prompt="a cat")
     assert (task.prompt, task.checkpoint) == ("a cat", "own")
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("absent", "modules.ui_of_another_version"), ("gone", "modules.initialize_of_another_version")]
+)
+def test_a_module_that_is_not_offered_says_who_asked_for_it(studio: Any, name: str, wanted: str) -> None:
+    (failure,) = studio.studio.extensions.failures(name)
+    assert f"{wanted} is not offered here; {name} asked for it." in failure.sentence
+    assert "docs/extensions.md" in failure.sentence
+
+
+def test_who_can_do_without_it_goes_on(studio: Any) -> None:
+    import sys
+
+    assert studio.studio.extensions.failures("asking") == ()
+    assert sys.modules["asking.py"].FOUND is None
+
+
+def test_a_flag_that_may_be_given_again_is_a_list(module: Any) -> None:
+    assert module.shared.cmd_opts.styles_file == module.shared.styles_filename
+    assert isinstance(module.shared.cmd_opts.styles_file, list)
 
 
 def test_ddim_is_there_to_be_read_and_says_that_it_does_not_walk(module: Any) -> None:

@@ -39,7 +39,7 @@ hide_dirs = {"visible": not cmd_opts.hide_ui_dir_config}
 demo = None
 batch_cond_uncond = True
 parallel_processing_allowed = True
-styles_filename = [str(bound().studio.flags.data_dir / "styles.csv")]
+styles_filename = cmd_opts.styles_file = cmd_opts.styles_file or [str(bound().studio.flags.data_dir / "styles.csv")]
 hypernetworks: dict[str, str] = {info.name: str(info.path) for info in bound().studio.hypernetworks.infos}
 loaded_hypernetworks: list = []
 face_restorers = faces.Restorers()
