@@ -49,5 +49,10 @@ def test_every_tab_fits_a_phone(browser, address: str, studio: StandIn) -> None:
             small[tab] = found
     # A1111 calls the list of scripts the same in both tabs, and styles of users go by it.
     double = set(page.evaluate(DOUBLE)) - {"script_list"}
+    page.click("#txt2img_generate")
+    page.locator("#txt2img_gallery .media-button").first.click()
+    page.locator("#lightboxModal .modalClose").wait_for()
+    tools = [one.bounding_box() for one in page.locator("#modalControls > button:visible").all()]
     visitor.context.close()
+    assert all(0 <= one["x"] <= 390 - one["width"] and one["width"] >= 32 <= one["height"] for one in tools)
     assert (wide, small, double) == ({}, {}, set())
