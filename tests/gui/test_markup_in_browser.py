@@ -29,3 +29,31 @@ def test_markup_in_names_is_text(page, studio: StandIn) -> None:
         lora.unlink()
         studio.gallery.index.forget([picture.resolve()])
         picture.unlink()
+
+
+def test_html_of_descriptions_formats_and_does_nothing_else(page) -> None:
+    """With extra_networks_card_description_is_html on: what a download brings as its description."""
+    hostile = (
+        '<p onclick="window.owned=1" style="position:fixed">A <b>bold</b> word, <img src=x onerror="window.owned=1">'
+        '<a href="https://example.org/x">a page</a> <a href=" javascript:window.owned=1">no page</a></p>'
+        "<script>window.owned=1</script><svg onload='window.owned=1'><style>*{display:none}</style></svg>"
+        "<iframe srcdoc='<script>parent.owned=1</script>'></iframe><math><mtext><table><mglyph><style><img src=x "
+        "onerror=window.owned=1></style></mglyph></table></mtext></math><form name=body><input name=childNodes></form>"
+    )
+    shown = page.evaluate(
+        """async (hostile) => {
+            const main = document.querySelector("script[src$='/main.js']").src;
+            const { safeHtml } = await import(main.replace("main.js", "safe_html.js"));
+            const place = document.createElement("div");
+            place.append(safeHtml(hostile));
+            document.body.append(place);
+            await new Promise((done) => setTimeout(done, 300));
+            place.remove();
+            return place.innerHTML;
+        }""",
+        hostile,
+    )
+    link = '<a href="https://example.org/x" target="_blank" rel="noopener noreferrer">a page</a>'
+    assert shown.startswith(f"<p>A <b>bold</b> word, {link} <a>no page</a></p>")
+    assert "owned" not in shown
+    assert page.evaluate("window.owned") is None

@@ -1,4 +1,5 @@
 // A grid of ten thousand cards of which only those in view are in the document; the rest is the height of a box.
+import { safeHtml } from "./safe_html.js";
 import { address, element, t } from "./texts.js";
 
 const PAGE = 100;
@@ -146,7 +147,7 @@ export class CardGrid {
         }
         const description = element("span", { className: "description" });
         if (this.options.extra_networks_card_show_desc && card.description) {
-            if (this.options.extra_networks_card_description_is_html) description.innerHTML = card.description;
+            if (this.options.extra_networks_card_description_is_html) description.append(safeHtml(card.description));
             else description.textContent = card.description;
         }
         made.append(
