@@ -87,6 +87,8 @@ class Axis:
 
 
 class Script(scripts.Script):
+    """Draws the cells in the order that costs least, and sets them out as grids."""
+
     resumable = True
 
     def title(self) -> str:
@@ -96,151 +98,38 @@ class Script(scripts.Script):
         """The axes of this tab, those that extensions have added by now included."""
         return [one for one in axis_options if getattr(one, "is_img2img", self.is_img2img) == self.is_img2img]
 
+    def __init__(self) -> None:
+        self.axes = built_in.AxisFields(self.options, self.elem_id)
+
     def ui(self, is_img2img: bool) -> list[Any]:
         import gradio as gr
 
-        options = self.current_axis_options = self.options()
-        labels = [one.label for one in options]
-        rows = []
-        for letter, default in (("x", "Seed"), ("y", "Nothing"), ("z", "Nothing")):
-            name = letter.upper()
-            with gr.Row():
-                kind = gr.Dropdown(
-                    labels, value=default, label=f"{name} type", type="index", elem_id=self.elem_id(f"{letter}_type")
-                )
-                text = gr.Textbox(
-                    label=f"{name} values",
-                    lines=1,
-                    visible=default != "Nothing",
-                    elem_id=self.elem_id(f"{letter}_values"),
-                )
-                menu = gr.Dropdown(
-                    [], value=[], label=f"{name} values", visible=False, multiselect=True, interactive=True
-                )
-                fill = gr.Button(
-                    "📒",
-                    elem_classes=["tool"],
-                    visible=False,
-                    min_width=40,
-                    scale=0,
-                    elem_id=f"xyz_grid_fill_{letter}_tool_button",
-                )
-            rows.append((kind, text, menu, fill))
+        def box(label: str, name: str, value: bool = False, **options: Any) -> Any:
+            return gr.Checkbox(label=label, value=value, elem_id=self.elem_id(name), **options)
+
+        self.current_axis_options = self.options()
+        self.axes.build()
         with gr.Row():
-            draw_legend = gr.Checkbox(label="Draw legend", value=True, elem_id=self.elem_id("draw_legend"))
-            no_fixed_seeds = gr.Checkbox(label="Keep -1 for seeds", value=False, elem_id=self.elem_id("no_fixed_seeds"))
-            vary = [
-                gr.Checkbox(
-                    label=f"Vary seeds for {letter.upper()}",
-                    value=False,
-                    min_width=80,
-                    elem_id=self.elem_id(f"vary_seeds_{letter}"),
-                )
-                for letter in "xyz"
-            ]
+            draw_legend = box("Draw legend", "draw_legend", True)
+            no_fixed_seeds = box("Keep -1 for seeds", "no_fixed_seeds")
+            csv_mode = box(TEXT_MODE_LABEL, "csv_mode", scale=2)
         with gr.Row():
-            lone = gr.Checkbox(label="Include Sub Images", value=False, elem_id=self.elem_id("include_lone_images"))
-            sub_grids = gr.Checkbox(label="Include Sub Grids", value=False, elem_id=self.elem_id("include_sub_grids"))
-            csv_mode = gr.Checkbox(label=TEXT_MODE_LABEL, value=False, elem_id=self.elem_id("csv_mode"))
+            vary = [box(f"Vary seeds for {letter.upper()}", f"vary_seeds_{letter}", min_width=80) for letter in "xyz"]
+        with gr.Row():
+            lone = box("Include Sub Images", "include_lone_images")
+            sub_grids = box("Include Sub Grids", "include_sub_grids")
             margin_size = gr.Slider(
-                label="Grid margins (px)", minimum=0, maximum=500, value=0, step=2, elem_id=self.elem_id("margin_size")
+                label="Grid margins (px)",
+                minimum=0,
+                maximum=500,
+                value=0,
+                step=2,
+                min_width=200,
+                elem_id=self.elem_id("margin_size"),
             )
-        with gr.Row():
-            for pair in ("xy", "yz", "xz"):
-                swap = gr.Button(
-                    f"Swap {pair[0].upper()}/{pair[1].upper()} axes", elem_id=f"{pair}_grid_swap_axes_button"
-                )
-                first, second = (rows["xyz".index(letter)] for letter in pair)
-                swap.click(
-                    lambda *values: self.swapped(*values),
-                    [csv_mode, *first[:3], *second[:3]],
-                    [*first, *second],
-                    show_progress="hidden",
-                    api_visibility="private",
-                )
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        for kind, text, menu, fill in rows:
-            kind.change(self.chosen, [kind, text, menu, csv_mode], [kind, text, menu, fill], **hidden)
-            csv_mode.change(self.chosen, [kind, text, menu, csv_mode], [kind, text, menu, fill], **hidden)
-            fill.click(self.filled, [kind, csv_mode], [text, menu], **hidden)
-        self.infotext_fields = [
-            field
-            for letter, (kind, text, menu, _) in zip("XYZ", rows, strict=True)
-            for field in (
-                (kind, f"{letter} Type"),
-                (text, f"{letter} Values"),
-                (menu, lambda params, letter=letter: self.pasted(params, letter)),
-            )
-        ]
-        flat = [component for kind, text, menu, _ in rows for component in (kind, text, menu)]
-        return [*flat, draw_legend, lone, sub_grids, no_fixed_seeds, *vary, margin_size, csv_mode]
-
-    # -- what the page asks ------------------------------------------------------------------------------------------
-
-    def chosen(self, kind: int, text: str, menu: Sequence[str], csv_mode: bool) -> list[Any]:
-        """The row of an axis after its type or the way of writing was changed: type, text, menu, fill button."""
-        import gradio as gr
-
-        option = self.option(kind)
-        if option.choices is None:
-            return [gr.update(), gr.update(visible=option.label != "Nothing"), gr.update(visible=False, value=[])] + [
-                gr.update(visible=False)
-            ]
-        choices = list(option.choices())
-        known = [value for value in (menu or built_in.listed(text or "")) if value in choices]
-        if csv_mode:
-            text = built_in.as_list(menu) if menu else text
-            shown = [gr.update(visible=True, value=text), gr.update(visible=False, choices=choices, value=[])]
-        else:
-            shown = [gr.update(visible=False), gr.update(visible=True, choices=choices, value=known)]
-        return [gr.update(), *shown, gr.update(visible=True)]
-
-    def filled(self, kind: int, csv_mode: bool) -> list[Any]:
-        """All choices of an axis: text, menu."""
-        import gradio as gr
-
-        option = self.option(kind)
-        choices = list(option.choices()) if option.choices else []
-        return [built_in.as_list(choices) if csv_mode else gr.update(), gr.update() if csv_mode else choices]
-
-    def swapped(self, csv_mode: bool, *values: Any) -> list[Any]:
-        """Both rows, each with what the other had."""
-        import gradio as gr
-
-        rows = []
-        for kind, text, menu in (values[3:], values[:3]):
-            row = self.chosen(kind, text, menu, csv_mode)
-            row[0] = gr.update(value=self.option(kind).label)
-            if "value" not in row[1]:
-                row[1] = {**row[1], "value": text}
-            rows += row
-        return rows
-
-    def pasted(self, params: dict[str, str], letter: str) -> Any:
-        """The menu of an axis for pasted parameters."""
-        import gradio as gr
-
-        label, text = params.get(f"{letter} Type"), params.get(f"{letter} Values", "")
-        option = next((one for one in self.options() if one.label == label), None)
-        if option is None or option.choices is None:
-            return gr.update(value=[])
-        choices = list(option.choices())
-        return gr.update(choices=choices, value=[value for value in built_in.listed(text) if value in choices])
-
-    def option(self, kind: int | str | None) -> AxisOption:
-        """The axis of a number, or of a label. Raises: BadRequest."""
-        options = self.options()
-        if isinstance(kind, str) and not kind.isdigit():
-            found = next((one for one in options if one.label.lower() == kind.lower()), None)
-            if found is None:
-                raise BadRequest(f"X/Y/Z plot: no axis {kind!r}. {near(kind, [one.label for one in options])}")
-            return found
-        number = int(kind or 0)
-        if not 0 <= number < len(options):
-            raise BadRequest(f"X/Y/Z plot: axis types are 0 to {len(options) - 1}, not {number}.")
-        return options[number]
-
-    # -- drawing -----------------------------------------------------------------------------------------------------
+        self.axes.build_swaps(csv_mode)
+        self.infotext_fields = self.axes.infotext_fields
+        return [*self.axes.components, draw_legend, lone, sub_grids, no_fixed_seeds, *vary, margin_size, csv_mode]
 
     def run(
         self,
@@ -274,7 +163,8 @@ class Script(scripts.Script):
             (z_type, z_values, z_values_dropdown),
         )
         axes = [
-            Axis(self.option(kind), text, menu, csv_mode, not no_fixed_seeds).confirmed(p) for kind, text, menu in asked
+            Axis(self.axes.option(kind), text, menu, csv_mode, not no_fixed_seeds).confirmed(p)
+            for kind, text, menu in asked
         ]
         plot = built_in.Plot(
             (len(axes[0].values), len(axes[1].values), len(axes[2].values)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.a1111.operations import operations  # noqa: F401
 from modules.a1111.plot import Cell, Plot, annotated  # noqa: F401
+from modules.a1111.plot_fields import AxisFields  # noqa: F401
 from modules.generation.axis_values import as_list, listed, typed  # noqa: F401
 from modules.generation.infotext import take_apart, write
 from modules.generation.outpaint_mk2 import Mk2, outpaint_mk2  # noqa: F401
