@@ -45,10 +45,11 @@ class Idioms(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img):
-        return [gr.State(value=Unit)]
+        several = gr.Dropdown(["a", "b"], multiselect=True)
+        return [gr.State(value=Unit), gr.Textbox(label="Text"), gr.Dropdown(["a", "b"]), gr.Textbox("given"), several]
 
-    def process(self, p, unit):
-        self.seen.append(unit)
+    def process(self, p, *values):
+        self.seen.append(values)
 
 
 class Rows:
@@ -146,7 +147,16 @@ def test_the_parameters_of_ddim_are_those_of_the_paper(module: Any) -> None:
 
 def test_a_state_of_a_class_holds_an_object_of_it(studio: Any, module: Any) -> None:
     studio.draw()
-    assert isinstance(module.Idioms.seen[-1], module.Unit)
+    assert isinstance(module.Idioms.seen[-1][0], module.Unit)
+
+
+def test_components_without_a_value_begin_as_in_gradio_3(studio: Any, module: Any) -> None:
+    import gradio as gr
+
+    studio.draw()
+    assert module.Idioms.seen[-1][1:] == ("", None, "given", [])
+    # Our own page is plain Gradio 6.
+    assert gr.Dropdown(["a", "b"]).value == "a"
 
 
 def test_what_encodes_tokens_can_be_replaced(studio: Any, module: Any) -> None:

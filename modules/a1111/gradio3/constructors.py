@@ -19,7 +19,14 @@ BUTTONS = {
     "show_fullscreen_button": "fullscreen",
 }
 VARIANTS = ("primary", "secondary", "stop", "huggingface")
-LAYOUTS = ("Blocks", "TabItem")
+# Place of the value among the arguments, and what it was when nobody gave one. A list began with no choice made.
+BEGINNINGS: Mapping[str, tuple[int, Any]] = {
+    "Textbox": (0, ""),
+    "TextArea": (0, ""),
+    "HTML": (0, ""),
+    "Markdown": (0, ""),
+    "Dropdown": (1, None),
+}
 
 
 def apply() -> None:
@@ -45,6 +52,7 @@ def _wrap(kind: type, also: frozenset[str] = frozenset()) -> None:
 
     @functools.wraps(init)
     def taking(self: Any, *args: Any, **options: Any) -> None:
+        _beginnings(kind, args, options)
         init(self, *args, **translated(kind, known, options))
 
     taking.takes_gradio3 = True  # type: ignore[attr-defined]
@@ -75,6 +83,15 @@ def translated(kind: type, known: frozenset[str], options: dict[str, Any]) -> di
         # In Gradio 3 it was there, but not to be seen: scripts in the browser press such buttons and fill such fields.
         options["visible"] = "hidden"
     return options
+
+
+def _beginnings(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """What a component of an extension holds that was given no value, where that is another one today."""
+    place, value = BEGINNINGS.get(kind.__name__, (0, ...))
+    if value is ... or "value" in options or len(args) > place or options.get("multiselect"):
+        return
+    if asked_by_extension():
+        options["value"] = value
 
 
 def _button(options: dict[str, Any], known: frozenset[str], button: str, wanted: bool) -> None:
