@@ -92,7 +92,7 @@ class GenerationBody(Body):
     comments: dict[str, Any] | None = None
     force_task_id: str | None = Field(None, max_length=256, description="The name to ask for progress by.")
     script_name: str | None = None
-    script_args: list[Any] = []
+    script_args: list[Any] | dict[str, Any] = Field([], description="By place; or by the labels of script-info.")
     send_images: bool = True
     save_images: bool = False
     alwayson_scripts: dict[str, Any] = {}

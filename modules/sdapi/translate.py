@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -19,6 +19,7 @@ from modules.sdapi.images import read_image
 from modules.sdapi.needs import Studio
 from modules.sdapi.pasting import filled_from_infotext
 from modules.sdapi.schemas import GenerationBody, Img2ImgBody, Txt2ImgBody
+from modules.sdapi.script_values import script_values
 from modules.settings.store import Settings
 from modules.terms.detail import DetailPass
 from modules.terms.errors import BadRequest, NotFound
@@ -217,7 +218,17 @@ def grey_mask(image: Image.Image) -> Image.Image:
 def _script(body: GenerationBody, studio: Studio) -> tuple[str, tuple[Any, ...]] | None:
     if not body.script_name:
         return None
-    return script_title(body.script_name, studio, always_on=False), tuple(body.script_args)
+    return selected_script(body.script_name, body.script_args, studio, img2img=isinstance(body, Img2ImgBody))
+
+
+def selected_script(
+    name: str, given: Sequence[Any] | Mapping[str, Any], studio: Studio, *, img2img: bool
+) -> tuple[str, tuple[Any, ...]]:
+    """The script's own spelling, and its arguments by place. Raises: BadRequest naming what is wrong."""
+    title = script_title(name, studio, always_on=False)
+    rows = [row for row in studio.details("scripts") if row["name"] == title]
+    row = next((row for row in rows if row.get("is_img2img") == img2img), rows[0])
+    return title, script_values(given, title, row.get("args") or ())
 
 
 def script_arguments(given: Mapping[str, Any], studio: Studio) -> dict[str, tuple[Any, ...]]:

@@ -85,7 +85,7 @@ class _GenerationParts(_Keeping):
     detail: list[dict[str, Any]] = Field([], description="What is found and drawn again, in ADetailer's words.")
     scripts: dict[str, list[Any]] = Field({}, description="Arguments of always-on scripts, by title.")
     script: str = Field("", description="A script that is chosen, by title.")
-    script_args: list[Any] = []
+    script_args: list[Any] | dict[str, Any] = Field([], description="Its arguments, by place or by label.")
 
 
 GenerationBody: Any = body_of(GenerationRequest, "GenerationV2", _GenerationParts)

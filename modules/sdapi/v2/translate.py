@@ -14,7 +14,7 @@ from modules.sdapi.control_units import control_units
 from modules.sdapi.detail_units import detail_pass
 from modules.sdapi.images import open_image, read_image
 from modules.sdapi.needs import Studio
-from modules.sdapi.translate import checked_overrides, grey_mask, script_arguments, script_title
+from modules.sdapi.translate import checked_overrides, grey_mask, script_arguments, selected_script
 from modules.sdapi.v2.bodies import ExtrasBody
 from modules.sdapi.v2.declared import values_of
 from modules.sdapi.v2.uploads import PictureUploads
@@ -98,7 +98,7 @@ class Translation:
     def _script(self, body: Any) -> tuple[str, tuple[Any, ...]] | None:
         if not body.script:
             return None
-        return script_title(body.script, self._studio, always_on=False), tuple(body.script_args)
+        return selected_script(body.script, body.script_args, self._studio, img2img=body.source is not None)
 
     def _need_styles(self, names: Iterable[str]) -> None:
         known = [style.name for style in self._studio.styles.styles]
