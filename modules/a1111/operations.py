@@ -40,7 +40,8 @@ PARTS: Mapping[str, tuple[str, type, tuple[str, ...]]] = {
 class Operation(Protocol):
     """What may be done to a finished picture."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def build(self, elem_id: str) -> list[Any]:
         """Makes its components, here."""

@@ -170,7 +170,7 @@ def _hook_spatial(attention: nn.Module, asked: Hypertile, hooks: ExitStack) -> N
     def join(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         height, width, rows, columns = found[0]
         tokens = joined(output.flatten(2).transpose(1, 2), height, width, rows, columns)
-        return tokens.transpose(1, 2).unflatten(2, (height, width))
+        return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], height, width)
 
     hooks.callback(attention.register_forward_pre_hook(cut, with_kwargs=True).remove)
     hooks.callback(attention.register_forward_hook(join).remove)
