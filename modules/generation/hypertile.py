@@ -67,7 +67,8 @@ def for_vae(settings: Settings) -> Hypertile | None:
 
 
 def _asked(settings: Settings, network: str) -> Hypertile:
-    return Hypertile(*(int(settings[f"hypertile_{key}_{network}"]) for key in SIZES))
+    depth, side, choices = (int(settings[f"hypertile_{key}_{network}"]) for key in SIZES)
+    return Hypertile(depth, side, choices)
 
 
 def entries(settings: Settings) -> dict[str, Any]:
