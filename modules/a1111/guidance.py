@@ -39,11 +39,17 @@ def prepare_sampler(p: Any) -> Any:
 
 def combiner_of(p: Any) -> Any:
     """The guidance that an extension put into the sampler of `p`; None: the studio's."""
+    wrapper = getattr(p.sampler, "model_wrap_cfg", None)
+    return wrapper if combines(wrapper) else None
+
+
+def combines(denoiser: Any) -> bool:
+    """Whether `denoiser` has a `combine_denoised` of an extension's, be it of its class or its own."""
     from modules import sd_samplers_cfg_denoiser
 
-    wrapper = getattr(p.sampler, "model_wrap_cfg", None)
-    combine = getattr(type(wrapper), "combine_denoised", None)
-    return None if combine is None or combine is sd_samplers_cfg_denoiser.combine_denoised else wrapper
+    combine = getattr(type(denoiser), "combine_denoised", None)
+    of_class = combine is not None and combine is not sd_samplers_cfg_denoiser.combine_denoised
+    return of_class or "combine_denoised" in getattr(denoiser, "__dict__", {})
 
 
 class CallbackMoments:
@@ -53,9 +59,8 @@ class CallbackMoments:
         from modules import sd_samplers_cfg_denoiser
 
         self._p = p
-        self._combiner = combiner_of(p)
-        own = getattr(p.sampler, "model_wrap_cfg", None) or sd_samplers_cfg_denoiser.CFGDenoiser(p.sampler)
-        self._denoiser = self._combiner or own
+        own = getattr(p.sampler, "model_wrap_cfg", None)
+        self._denoiser = own or sd_samplers_cfg_denoiser.CFGDenoiser(p.sampler)
         self._denoiser.p = p
         self._denoiser.total_steps = self._denoiser.steps = walk.steps
         self._steps = Steps(p, walk, session) if replaced(p) else None
@@ -94,11 +99,12 @@ class CallbackMoments:
         script_callbacks.cfg_denoised_callback(params)
 
     def combine(self, denoised: Tensor, asked: Asked, scale: float) -> Tensor | None:
-        if self._combiner is None:
+        # Asked anew at every call: a callback of this very call may have put it there.
+        if not combines(self._denoiser):
             return None
         parts = [list(rows) for rows in asked.parts]
         uncond = None if asked.negatives is None else asked.negatives.cross
-        combined: Tensor = self._combiner.combine_denoised(denoised, parts, uncond, scale)
+        combined: Tensor = self._denoiser.combine_denoised(denoised, parts, uncond, scale)
         return combined
 
     def guided(self, denoised: Tensor, asked: Asked) -> Tensor:

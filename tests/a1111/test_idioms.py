@@ -71,6 +71,21 @@ def loaded(sd_model):
 
 
 script_callbacks.on_model_loaded(loaded)
+WANTED, GUIDED = [], []
+
+
+def without_negatives(x_out, conds_list, uncond, cond_scale):
+    GUIDED.append((len(x_out), conds_list, len(uncond), cond_scale))
+    return x_out[: len(uncond)]
+
+
+def put_in_place(params):
+    if WANTED:
+        # Of this object alone, while the network is about to be asked.
+        params.denoiser.combine_denoised = without_negatives
+
+
+script_callbacks.on_cfg_denoiser(put_in_place)
 """
 
 
@@ -185,3 +200,15 @@ def test_choices_written_as_words_become_pairs() -> None:
         pair_choices()
     assert filled.choices == [("one", "one"), ("2", 2)]
     assert given.choices == [("a", "a"), ("B", "b")]
+
+
+def test_a_callback_may_put_another_guidance_in_place(studio: Any, module: Any) -> None:
+    before = pixels(studio.draw(cfg_scale=6.0))
+    module.WANTED.append(True)
+    changed = pixels(studio.draw(cfg_scale=6.0))
+    module.WANTED.clear()
+    assert module.GUIDED[-1] == (2, [[(0, 1.0)]], 1, 6.0)
+    assert np.abs(changed - before).max() > 1
+    # What it leaves is the prompt's own answer, which is what a scale of 1 says.
+    assert np.abs(changed - pixels(studio.draw(cfg_scale=1.0))).max() <= 1
+    assert np.abs(before - pixels(studio.draw(cfg_scale=6.0))).max() == 0
