@@ -152,7 +152,7 @@ def test_pages_of_cards_stand_beside_the_studios(wide: Any) -> None:
 def test_pictures_elsewhere_are_not_shown(wide: Any) -> None:
     secret = wide.data / "secret.png"
     Image.new("RGB", (4, 4)).save(secret)
-    for name in (str(secret), f"{wide.data}/extensions/wide/models/../../../secret.png"):
+    for name in (str(secret), f"{wide.data}/extensions/wide/models/../../../secret.png", "a\0b.png"):
         assert wide.client.get("/internal/a1111/thumb", params={"filename": name}).status_code == 404
 
 

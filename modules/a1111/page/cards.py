@@ -128,7 +128,7 @@ def add_routes(app: FastAPI) -> None:
 
     @app.get(f"{PREFIX}/thumb", include_in_schema=False)
     def thumb(filename: str) -> Response:
-        path = Path(filename).resolve()
+        path = Path(filename.replace("\0", "")).resolve()
         media = MEDIA.get(path.suffix.lower())
         if media is None or not path.is_file() or not any(path.is_relative_to(folder) for folder in folders()):
             raise NotFound("There is no such picture.")
