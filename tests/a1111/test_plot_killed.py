@@ -84,7 +84,7 @@ def test_killed_in_the_middle_of_a_plot(tmp_path: Path) -> None:
     while len(drawn(data)) < 3 and first.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     # The third is noted before it is kept.
-    while len(list((data / "jobs" / "drawn").glob("*/*.json"))) < 3 and time.monotonic() < until:
+    while len(list((data / "jobs" / "drawn").glob("*/[!.]*.json"))) < 3 and time.monotonic() < until:
         time.sleep(0.02)
     first.send_signal(signal.SIGKILL)
     first.communicate()
@@ -98,5 +98,7 @@ def test_killed_in_the_middle_of_a_plot(tmp_path: Path) -> None:
     assert len(pictures) == len(wanted)
     for picture, other in zip(pictures, wanted, strict=True):
         np.testing.assert_array_equal(picture, other)
+    # Those that were saved before the kill are not there twice.
+    assert len(list((data / "outputs").rglob("*.png"))) == len(list((whole / "outputs").rglob("*.png"))) == CELLS + 1
     # What was kept for this is gone.
     assert not list((data / "jobs" / "drawn").glob("*/*"))
