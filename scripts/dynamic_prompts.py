@@ -40,7 +40,8 @@ class Script(scripts.Script):
                 MODES,
                 value=FILES,
                 label="What a prompt leaves open",
-                info="`__name__`: a line of wildcards/name.txt. {a|b}, {2::a|b}, {2$$a|b|c}: one, weighted, two.",
+                # Underscores themselves would be taken for bold type.
+                info="{a|b}, {2::a|b}, {2$$a|b|c}: one, weighted, two. A name in double underscores: a line of a file.",
                 elem_id=self.elem_id("mode"),
             )
             with gr.Row():

@@ -15,6 +15,7 @@ from modules.gui.needs import Studio
 from modules.gui.widgets import Listing, frame
 from modules.settings.idle import IDLE
 from modules.settings.setting import Section, Setting
+from modules.terms.declare import Choice
 
 
 def build() -> None:
@@ -60,5 +61,14 @@ def _described(studio: Studio, listing: Listing, setting: Setting, language: str
         "default": plain(setting.default),
         "reload": setting.reload,
         "idle": setting.key in IDLE,
-        "control": dict(described_control(setting.control, listing, i18n.texts(language))),
+        "control": _control(studio, listing, setting, language),
     }
+
+
+def _control(studio: Studio, listing: Listing, setting: Setting, language: str) -> dict[str, Any]:
+    """The field of a setting; a list of settings says their labels beside their keys, by which guides go."""
+    told = dict(described_control(setting.control, listing, i18n.texts(language)))
+    if isinstance(setting.control, Choice) and setting.control.listing == "settings":
+        known = studio.settings.catalogue
+        told["choices"] = [[key, f"{i18n.setting_text(known[key], language)[0]} ({key})"] for key, _ in told["choices"]]
+    return told

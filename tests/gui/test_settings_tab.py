@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modules.gui.listing import listing_of
 from modules.gui.settings_tab import describe
 from modules.settings.idle import IDLE
 from tests.gui.stand_in import StandIn
@@ -25,3 +26,11 @@ def test_every_page_has_an_id_of_its_own(tmp_path: Path) -> None:
     studio.jobs.close()
     assert len(set(ids.values())) == len(ids)
     assert ids["User interface"] == "ui"
+
+
+def test_a_list_of_settings_says_their_labels_beside_their_keys(tmp_path: Path) -> None:
+    studio = StandIn(tmp_path)
+    told = describe(studio, listing_of(studio), "zh-CN")["pages"]
+    studio.jobs.close()
+    (quick,) = (one for page in told for one in page["settings"] if one["key"] == "quicksettings_list")
+    assert ["samples_save", "始终保存所有生成的图片 (samples_save)"] in quick["control"]["choices"]

@@ -97,6 +97,9 @@ class Page {
         this.current = button;
         this.filter();
         this.body.scrollTop = 0;
+        // On a phone the pages are one line that scrolls.
+        const [place, line] = [button.getBoundingClientRect(), this.nav.getBoundingClientRect()];
+        if (this.nav.scrollWidth > this.nav.clientWidth) this.nav.scrollBy({ left: place.left + place.width / 2 - line.left - line.width / 2 });
     }
 
     filter() {
