@@ -325,6 +325,10 @@ def test_backups_bring_back_commits_and_switches(manager: Manager, upstream, tmp
     assert difference.name == "sd-demo"
     assert states.restore(file) == []
     assert git(installed(manager), "rev-parse", "HEAD") == first
+    assert manager.records.get("sd-demo").commit == first
+    assert not manager.changed_since("sd-demo")
+    manager.roll_back("sd-demo")
+    assert git(installed(manager), "rev-parse", "HEAD") == change.record.commit
     assert [one.enabled for one in manager._extensions.all()] == [True]
     with pytest.raises(NotFound):
         states.restore("../x.json")

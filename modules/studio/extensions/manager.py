@@ -173,8 +173,14 @@ class Manager:
         if not commit or not all(letter in "0123456789abcdef" for letter in commit):
             raise BadRequest(f"{commit!r} is no commit.")
         with self._lock:
+            before = self._git(extension.path, "rev-parse", "HEAD")
             self._git(extension.path, "fetch", "--filter=blob:none", "origin", timeout=FETCH_S)
             self._git(extension.path, "reset", "--hard", commit, timeout=CLONE_S)
+            # Its install.py is due at the next start if it is another one.
+            record = self.records.get(extension.name)
+            content = content_hash(extension.path)
+            kept = dataclasses.replace(record, commit=commit, previous=before, content=content)
+            self.records.put(extension.name, kept)
 
     def remove(self, name: str) -> None:
         """Deletes an extension's folder. Raises: NotFound."""
