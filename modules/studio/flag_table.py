@@ -70,7 +70,7 @@ class Flags:
     hypernetwork_dir: Path = folder("models", "hypernetworks", "folder of hypernetworks")
     lora_dir: Path = folder("models", "Lora", "folder of LoRA networks")
     lyco_dir_backcompat: Path = folder("models", "LyCORIS", "second folder of LoRA networks")
-    localizations_dir: Path = folder("app", "localizations", "folder of translations", pending=True)
+    localizations_dir: Path = folder("app", "localizations", "folder of translations")
     codeformer_models_path: Path = folder("models", "Codeformer", "folder of CodeFormer models")
     gfpgan_models_path: Path = folder("models", "GFPGAN", "folder of GFPGAN models")
     esrgan_models_path: Path = folder("models", "ESRGAN", "folder of ESRGAN models")

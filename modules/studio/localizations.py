@@ -27,16 +27,18 @@ class HasExtensions(Protocol):
 
 
 def localization_folders(studio: HasExtensions) -> list[Path]:
-    """Where `localizations/` may be: the data folder, and each extension that takes part."""
-    return [*(extension.path for extension in studio.extensions.active()), studio.flags.data_dir]
+    """Where translations may be: in the extensions that take part, where --localizations-dir says, with the data."""
+    named = [extension.path / FOLDER for extension in studio.extensions.active()]
+    return [*named, studio.flags.localizations_dir, studio.flags.data_dir / FOLDER]
 
 
 def localization_files(folders: Iterable[Path]) -> dict[str, list[Path]]:
-    """Name -> its files, below `localizations/` of each of `folders`; a later file goes before an earlier one."""
+    """Name -> its files in `folders`; a later file goes before an earlier one."""
     found: dict[str, list[Path]] = {}
     for folder in folders:
-        for path in sorted((folder / FOLDER).glob("*.json")):
-            found.setdefault(path.stem, []).append(path)
+        for path in sorted(folder.glob("*.json")):
+            if path not in found.setdefault(path.stem, []):
+                found[path.stem].append(path)
     return found
 
 
