@@ -251,6 +251,17 @@ def test_the_head_names_styles_and_the_boot_names_scripts(olden: Any) -> None:
     assert '"tab_olden"' in of_browser.boot()
 
 
+def test_settings_of_extensions_have_fields_from_the_start(olden: Any) -> None:
+    from modules.a1111.page import browser as of_browser
+
+    fields = of_browser.fields_of_settings()
+    assert fields["olden_year"] == "input"
+    assert set(fields) <= set(olden.studio.settings.catalogue)
+    assert all(kind in ("checkbox", "textarea", "input") for kind in fields.values())
+    assert "extensionSettings" in of_browser.boot()
+    assert "/settings.js" in olden.host.page.head()
+
+
 def test_localizations_are_merged_by_name(olden: Any) -> None:
     from modules.a1111.page import localizations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("mounting.js", "elements.js", "fields.js", "generating.js", "popups.js")
+SCRIPTS = ("mounting.js", "elements.js", "fields.js", "generating.js", "popups.js", "settings.js")
 STYLES = ("contract.css",)
 PREFIX = "internal/a1111"
 
@@ -82,12 +82,27 @@ def options() -> dict[str, Any]:
     return bound().settings.as_json()
 
 
+def fields_of_settings() -> dict[str, str]:
+    """Key of every setting that an extension declared -> the kind of field that A1111's Settings tab has for it."""
+    from modules import shared
+
+    return {key: _field(info) for key, info in shared.opts.data_labels.items() if not info.do_not_save}
+
+
+def _field(info: Any) -> str:
+    named = getattr(info.component, "__name__", "")
+    if named in ("Dropdown", "Radio", "ColorPicker", "Slider", "Number"):
+        return "input"
+    return "checkbox" if isinstance(info.default, bool) else "textarea" if isinstance(info.default, str) else "input"
+
+
 def boot() -> str:
     """The script that sets `opts` and `localization`."""
     name = str(bound().settings.get("localization", "None"))
     values = {
         "opts": options(),
         "localization": localizations.texts(name),
+        "extensionSettings": fields_of_settings(),
         "extensionStyle": "\n".join(bound().styles),
         "extensionScripts": scripts(),
         "extensionTabs": [f"tab_{elem_id}" for elem_id in bound().tabs],
