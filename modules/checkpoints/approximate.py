@@ -158,7 +158,7 @@ def _tensors(path: Path) -> Mapping[str, Tensor]:
 
 def _renumbered(key: str, offset: int) -> str:
     number, _, rest = key.partition(".")
-    return f"{int(number) - offset}.{rest}" if number.isdigit() else key
+    return f"{int(number) - offset}.{rest}" if number.isdecimal() else key
 
 
 def _fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, kind: str) -> None:

@@ -119,7 +119,7 @@ def numbered(header: Header, prefix: str) -> int:
     numbers = {
         int(digits)
         for key in header
-        if key.startswith(prefix) and (digits := key[len(prefix) :].split(".")[0]).isdigit()
+        if key.startswith(prefix) and (digits := key[len(prefix) :].split(".")[0]).isdecimal()
     }
     return max(numbers, default=-1) + 1
 

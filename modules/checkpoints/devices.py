@@ -41,7 +41,7 @@ def pick_device(wish: str = "") -> torch.device:
     if not wish:
         return torch.device(next((name for name in ("cuda", "xpu", "mps") if _available(name)), "cpu"))
     try:
-        device = torch.device(int(wish)) if wish.isdigit() else torch.device(wish)
+        device = torch.device(int(wish)) if wish.isdecimal() else torch.device(wish)
     except (RuntimeError, ValueError):
         raise BadRequest(f"There is no kind of device called {wish!r}. Known: cuda, cuda:1 …, xpu, mps, cpu.") from None
     if not _available(device.type) or (device.index or 0) >= _count(device.type):

@@ -365,7 +365,7 @@ def _in_order(places: Iterable[Iterable[ModelFile]], endings: tuple[str, ...]) -
 def natural_key(text: str) -> list[tuple[bool, int, str]]:
     """Sort key by which v2 comes before v10, whatever the case."""
     return [
-        (not part.isdigit(), int(part) if part.isdigit() else 0, "" if part.isdigit() else part)
+        (not part.isdecimal(), int(part) if part.isdecimal() else 0, "" if part.isdecimal() else part)
         for part in re.split(r"(\d+)", text.lower())
     ]
 

@@ -57,7 +57,7 @@ def upscale_request(studio: Studio, values: Mapping[str, Any]) -> GenerationRequ
     seeds = {
         name: int(float(parsed[key]))
         for name, key in (("seed", "Seed"), ("subseed", "Variation seed"))
-        if str(parsed.get(key, "")).lstrip("-").isdigit()
+        if str(parsed.get(key, "")).lstrip("-").isdecimal()
     }
     request = request.with_(
         hires=replace(request.hires, picture=picture),

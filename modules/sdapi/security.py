@@ -117,7 +117,7 @@ class Guard:
         if socket or method in SAFE_METHODS:
             return
         length = headers.get("content-length", "0")
-        if not length.isdigit():
+        if not length.isdecimal():
             raise Refusal(400, "The length of the body is no number.")
         if int(length) > self._max_body:
             raise Refusal(413, f"The body is larger than {self._max_body >> 20} MB.")

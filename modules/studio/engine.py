@@ -190,4 +190,4 @@ def upscalers_of(studio: Studio, networks: Networks | None) -> Registry[Upscaler
 
 def device_named(device_id: str | None) -> Any:
     """What `--device-id` means: a number is a CUDA device, "" lets the machine decide."""
-    return f"cuda:{device_id}" if device_id and device_id.isdigit() else device_id or ""
+    return f"cuda:{device_id}" if device_id and device_id.isdecimal() else device_id or ""

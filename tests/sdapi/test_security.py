@@ -302,6 +302,7 @@ def test_bodies_that_do_not_end_are_cut_off() -> None:
     assert asyncio.run(ask([(b"transfer-encoding", b"chunked")])) == 413
     assert sum(read) <= 10_000
     assert asyncio.run(ask([(b"content-length", b"-5")])) == 400
+    assert asyncio.run(ask([(b"content-length", "²".encode("latin-1"))])) == 400
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])

@@ -109,7 +109,7 @@ def apply_size(p: Any, x: str, xs: Sequence[str]) -> None:
 def size_of(text: str) -> tuple[int, int]:
     """Width and height of "640x512". Raises: BadRequest."""
     width, _, height = text.lower().replace("×", "x").partition("x")
-    if not (width.strip().isdigit() and height.strip().isdigit()):
+    if not (width.strip().isdecimal() and height.strip().isdecimal()):
         raise BadRequest(f"Size: {text!r} is no size. Write width x height, for example 512x768.")
     return int(width), int(height)
 

@@ -103,7 +103,7 @@ def parse_link(text: str, sites: Sites) -> Link:
 def _of_air(source: str, name: str, version: str | None) -> Link:
     if source == "huggingface":
         return HubLink(name, version or "main")
-    if not name.isdigit() or (version and not version.isdigit()):
+    if not name.isdecimal() or (version and not version.isdecimal()):
         raise BadRequest(f"Civitai numbers its models; {name}@{version or ''} is none of them.")
     return CivitaiLink(int(name), int(version) if version else None)
 
@@ -117,7 +117,7 @@ def _of_civitai(path: str, query: Mapping[str, list[str]]) -> CivitaiLink | None
         return CivitaiLink(version=int(found[1]), wishes=wishes)
     if found := re.match(r"(?:/[a-z]{2})?/(?:api/v1/)?models/(\d+)", path):
         version = query.get("modelVersionId", [""])[0]
-        return CivitaiLink(int(found[1]), int(version) if version.isdigit() else None, wishes)
+        return CivitaiLink(int(found[1]), int(version) if version.isdecimal() else None, wishes)
     return None
 
 

@@ -72,7 +72,7 @@ def beginning_of(url: str, asker: Asker) -> Beginning:
             _need_no_page(bytes(data), host)
             length = response.headers.get("Content-Length", "")
             disposed = _disposed_name(response.headers.get("Content-Disposition", ""))
-            return Beginning(bytes(data), disposed, int(length) if length.isdigit() else None)
+            return Beginning(bytes(data), disposed, int(length) if length.isdecimal() else None)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise BadRequest(f"{host} cannot be reached, or broke off ({error}). Try again.") from error
 
@@ -200,7 +200,7 @@ class Transfer:
         else:
             self._start_over()
             length = headers.get("Content-Length", "")
-            total = int(length) if length.isdigit() else None
+            total = int(length) if length.isdecimal() else None
         if self._size is not None and total is not None and total != self._size:
             self.forget()
             raise UnknownFile(
@@ -232,7 +232,7 @@ class Transfer:
     def _need_end(self, response: httpx.Response) -> None:
         """The answer 416 means that all of it is here already. Raises: _Broken if it means another file."""
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
-        if total.isdigit() and int(total) == self._written:
+        if total.isdecimal() and int(total) == self._written:
             return
         self._start_over()
         raise _Broken("the file on the server is shorter than before")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 import zlib
@@ -211,9 +212,10 @@ def _number_of(connection: sqlite3.Connection, path: str, made: float) -> int:
 
 
 def _place(after: str) -> int:
-    if not after.lstrip("-").isdigit():
-        raise BadRequest(f"after is {after!r}, which is no place in the list.")
-    return int(after)
+    place = _in_range(int(after)) if re.fullmatch(r"-?\d{1,19}", after) else None
+    if place is None:
+        raise BadRequest(f"after is {after[:40]!r}, which is no place in the list.")
+    return place
 
 
 def _row(picture: Picture) -> tuple[object, ...]:
