@@ -12,7 +12,9 @@ from modules.settings.store import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # Read by a name that is put together: f"{prefix}_tile", f"extra_options_{tab}".
-COMPOSED = re.compile(r"\w+_tile(_overlap)?|extra_options_(txt2img|img2img)|(txt2img|img2img)_settings_accordion")
+COMPOSED = re.compile(
+    r"\w+_tile(_overlap)?|hypertile_\w+_(unet|vae)|extra_options_(txt2img|img2img)|(txt2img|img2img)_settings_accordion"
+)
 
 
 @pytest.fixture(scope="module")
