@@ -1,4 +1,4 @@
-"""Translations that extensions bring: localizations/*.json, merged by file name."""
+"""Translations of the page, localizations/*.json, merged by file name."""
 
 from __future__ import annotations
 
