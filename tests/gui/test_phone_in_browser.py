@@ -25,7 +25,8 @@ SMALL = """() => [...document.querySelectorAll("button.tool, .own-buttons button
 BEYOND = """() => {
     const scrolls = (one) => one && (/auto|scroll/.test(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
     return [...document.querySelectorAll("button, input, select, textarea")]
-        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > 391 && !scrolls(one.parentElement))
+        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > 391)
+        .filter((one) => !scrolls(one.parentElement))
         .map((one) => one.id || one.textContent || one.ariaLabel);
 }"""
 DOUBLE = """() => [...document.querySelectorAll("[id]")].map((one) => one.id)
