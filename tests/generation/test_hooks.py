@@ -75,8 +75,8 @@ def test_every_moment_comes_in_order_and_changes_nothing_by_itself(tools: Tools)
     bare = generate(REQUEST, tools)
     recorder = Recorder(Onlooker())
     watched = generate(REQUEST, tools, hooks=recorder)
-    batch = ["batch_planned", "networks_applied", "moments", "extra_noise", "blended", "sampling", "sampled", "decoded"]
-    batch += ["picture", "composed"] * 2 + ["batch_finished"]
+    batch = ["batch_planned", "networks_applied", "noise", "moments", "extra_noise", "blended", "sampling", "sampled"]
+    batch += ["decoded", *["picture", "composed"] * 2, "batch_finished"]
     assert recorder.names == ["planned", "began", *batch, *batch, "finished"]
     for one, other in zip(pixels(bare), pixels(watched), strict=True):
         np.testing.assert_array_equal(one, other)
