@@ -1,15 +1,17 @@
 """Self-attention within tiles instead of over the whole picture: what costs most for large ones gets cheap.
 
-Tiles of other sizes are drawn at random at each call, so that no seam stays in its place.
-Source: tfernd (2023), "HyperTile", github.com/tfernd/HyperTile.
+Tiles of other sizes are drawn at random at each call, so that no seam stays in its place; the picture's seed decides
+which. Source: tfernd (2023), "HyperTile", github.com/tfernd/HyperTile, as A1111 runs it.
 """
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,24 +20,25 @@ from modules.settings.store import Settings
 
 # Smaller tiles see too little: A1111's bound, whatever is set.
 LEAST_PIXELS = 128
+PIXELS_PER_LATENT = 8
 SIZES = ("max_depth", "max_tile", "swap_size")
+BLOCK = re.compile(r"(down|mid|up)_blocks?(?:\.(\d+))?\.attentions\.\d+\.transformer_blocks\.(\d+)$")
 
 
 @dataclass
 class Hypertile:
-    """max_depth: on how many halvings of the latents beside the whole ones. side: of a tile, in pixels. choices: how
-    many sizes of tiles are drawn from. downscale: pixels of the picture along one side of a latent."""
+    """max_depth: of the blocks that take part, see `depths`. side: of a tile in pixels, at most. choices: how many
+    sizes of tiles are drawn from, by `chance`."""
 
     max_depth: int
     side: int
     choices: int
-    downscale: int = 8
-    # The same for every picture, whoever else is in its batch.
-    chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
+    chance: random.Random
 
     def parts(self, length: int, depth: int) -> int:
         """Into how many parts a side of `length` tokens is cut, this time."""
-        least = min(length, max(1, max(LEAST_PIXELS, self.side) // self.downscale >> depth))
+        # Deeper tokens stand for more of the picture, and A1111 makes their tiles of more of them besides.
+        least = min(length, max(LEAST_PIXELS, self.side) // PIXELS_PER_LATENT << depth)
         sizes = [size for size in range(least, length + 1) if length % size == 0][: max(1, self.choices)]
         return length // self.chance.choice(sizes)
 
@@ -54,31 +57,34 @@ def joined(tiles: Tensor, height: int, width: int, rows: int, columns: int) -> T
     return cut.transpose(2, 3).reshape(-1, height * width, channels)
 
 
-def for_unet(settings: Settings, *, hires: bool) -> Hypertile | None:
-    """What the settings ask for in a pass."""
+def for_unet(settings: Settings, width: int, height: int, chance: random.Random, *, hires: bool) -> Hypertile | None:
+    """What the settings ask for in a pass of `width` x `height` pixels."""
     if not (settings["hypertile_enable_unet"] or (hires and settings["hypertile_enable_unet_secondpass"])):
         return None
-    return _asked(settings, "unet")
+    return _asked(settings, "unet", width, height, chance)
 
 
-def for_vae(settings: Settings) -> Hypertile | None:
-    """What the settings ask for in the decoder."""
-    return _asked(settings, "vae") if settings["hypertile_enable_vae"] else None
+def for_vae(settings: Settings, width: int, height: int, chance: random.Random) -> Hypertile | None:
+    """What the settings ask for in the decoder of a picture."""
+    return _asked(settings, "vae", width, height, chance) if settings["hypertile_enable_vae"] else None
 
 
-def _asked(settings: Settings, network: str) -> Hypertile:
+def _asked(settings: Settings, network: str, width: int, height: int, chance: random.Random) -> Hypertile:
     depth, side, choices = (int(settings[f"hypertile_{key}_{network}"]) for key in SIZES)
-    return Hypertile(depth, side, choices)
+    common = math.gcd(width, height)
+    return Hypertile(depth, min(side, common & -common), choices, chance)
 
 
-def entries(settings: Settings) -> dict[str, Any]:
-    """Infotext entries: what is on, and what is set otherwise than A1111 has it."""
+def entries(settings: Settings, *, hires: bool) -> dict[str, Any]:
+    """Infotext entries of a job with or without a hires pass: what is on, and what is set otherwise than usual."""
+    switches = {"unet": "enable_unet", "vae": "enable_vae"}
+    if hires and not settings["hypertile_enable_unet"]:
+        switches["unet"] = "enable_unet_secondpass"
     found: dict[str, Any] = {}
-    on = {"unet": ("enable_unet", "enable_unet_secondpass"), "vae": ("enable_vae",)}
-    for network, switches in on.items():
-        if not any(settings[f"hypertile_{switch}"] for switch in switches):
+    for network, switch in switches.items():
+        if not settings[f"hypertile_{switch}"]:
             continue
-        for key in (*switches, *(f"{key}_{network}" for key in SIZES)):
+        for key in (switch, *(f"{key}_{network}" for key in SIZES)):
             setting = settings.catalogue[f"hypertile_{key}"]
             if settings[setting.key] != setting.default:
                 found[str(setting.infotext)] = settings[setting.key]
@@ -98,13 +104,34 @@ def hypertiled(unet: nn.Module, asked: Hypertile | None) -> Iterator[None]:
             size[:] = (args[0] if args else kwargs["sample"]).shape[-2:]
 
         hooks.callback(unet.register_forward_pre_hook(look_at_size, with_kwargs=True).remove)
-        for module in unet.modules():
-            if type(module).__name__ == "BasicTransformerBlock":
-                _hook_attention(module.get_submodule("attn1"), size, asked, hooks)
+        for name, depth in depths(unet).items():
+            if depth <= asked.max_depth:
+                _hook_attention(unet.get_submodule(name).get_submodule("attn1"), depth, size, asked, hooks)
         yield
 
 
-def _hook_attention(attention: nn.Module, size: list[int], asked: Hypertile, hooks: ExitStack) -> None:
+def depths(unet: nn.Module) -> dict[str, int]:
+    """Name of each transformer block of diffusers' `unet` that takes part -> its depth, as A1111 counts it."""
+    blocks = [match for name, _ in unet.named_modules() if (match := BLOCK.search(name)) is not None]
+    from_the_top = any(match[1] == "down" and match[2] == "0" for match in blocks)
+    last = sum(1 for _ in unet.get_submodule("up_blocks").children()) - 1 if blocks else 0
+    found = {}
+    for match in blocks:
+        level = {"down": int(match[2] or 0), "mid": last, "up": last - int(match[2] or 0)}[match[1]]
+        depth = level if from_the_top else _depth_in_xl(match[1], level, int(match[3]))
+        if depth is not None:
+            found[match.string] = depth
+    return found
+
+
+def _depth_in_xl(side: str, level: int, block: int) -> int | None:
+    """SDXL has no attention beside the whole latents, and many blocks after each halving."""
+    if level == 1:
+        return block if block < 2 else None
+    return level if side == "mid" else level - 1
+
+
+def _hook_attention(attention: nn.Module, depth: int, size: list[int], asked: Hypertile, hooks: ExitStack) -> None:
     found: list[tuple[int, int, int, int] | None] = [None]
 
     def cut(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -112,9 +139,10 @@ def _hook_attention(attention: nn.Module, size: list[int], asked: Hypertile, hoo
         found[0] = None
         grid = grid_of(tokens.shape[1], *size)
         # Whoever hands in other tokens to look at has a reason.
-        if grid is None or grid[2] > asked.max_depth or kwargs.get("encoder_hidden_states") is not None:
+        if grid is None or kwargs.get("encoder_hidden_states") is not None:
             return None
-        height, width, depth = grid
+        # A1111 takes the one side for the other, which shows in pictures that are not square.
+        width, height = grid
         tiles, (rows, columns) = asked.cut(tokens, height, width, depth)
         found[0] = height, width, rows, columns
         if args:
@@ -128,12 +156,12 @@ def _hook_attention(attention: nn.Module, size: list[int], asked: Hypertile, hoo
     hooks.callback(attention.register_forward_hook(join).remove)
 
 
-def grid_of(count: int, height: int, width: int) -> tuple[int, int, int] | None:
-    """Height, width and depth at which latents of a size are `count` tokens; None if they never are."""
+def grid_of(count: int, height: int, width: int) -> tuple[int, int] | None:
+    """Height and width of latents of a size when they are halved to `count` tokens; None if they never are."""
     for depth in range(8):
         rows, columns = -(-height // (1 << depth)), -(-width // (1 << depth))
         if rows * columns == count:
-            return rows, columns, depth
+            return rows, columns
         if rows * columns < count:
             break
     return None

@@ -123,7 +123,7 @@ def first_pass(
         refiner_of(session, bundle, bare_texts, size, merging=merging) as handover,
     ):
         session.extra.update(emphasis_entry((*batch.prompts, *batch.negatives), settings))
-        session.extra.update(hypertile.entries(settings))
+        session.extra.update(hypertile.entries(settings, hires=hires is not None))
         watch = networks.watched(session.watch)
         done = walked(walk, batch, session, bundle, texts, start, merging, handover, watch)
         session.extra.update(done.recorded)
@@ -226,7 +226,9 @@ def walked(
     noise = session.hooks.noise(noise, walk, session)
     controls = session.controls
     steering = partial(controls.influence, size=(walk.width, walk.height), hires=walk.hires) if controls else None
-    tiling = hypertile.for_unet(settings, hires=walk.hires)
+    tiling = hypertile.for_unet(settings, walk.width, walk.height, session.chance, hires=walk.hires)
+    if tiling or not walk.hires:
+        session.chance.seed(batch.seeds[0])
     with merged_tokens(bundle.unet, merging), hypertile.hypertiled(bundle.unet, tiling):
         onlooker = Onlooker(
             session.hooks.moments(walk, session),

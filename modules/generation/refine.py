@@ -58,7 +58,7 @@ def refiner_of(
             lent.enter_context(tiled(other, session.tiling))
             other = told(other, session.request, session.settings, *size)
             lent.enter_context(merged_tokens(other.unet, merging))
-            tiling = hypertile.for_unet(session.settings, hires=second)
+            tiling = hypertile.for_unet(session.settings, *size, session.chance, hires=second)
             lent.enter_context(hypertile.hypertiled(other.unet, tiling))
             extra = None
             if other.extra_channels != bundle.extra_channels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass
 class Session:
     """`settings` have the request's overrides. `extra` are infotext entries in the order in which they came up;
-    `scripts` are those of always-on scripts, which stand before them. `controls`: the ControlNet units, if any."""
+    `scripts` are those of always-on scripts, which stand before them. `controls`: the ControlNet units, if any.
+    `chance`: what else is drawn by lot in the batch, by its first seed."""
 
     plan: Plan
     settings: Settings
@@ -38,6 +40,7 @@ class Session:
     scripts: dict[str, Any] = field(default_factory=dict)
     stopped: Stopped | None = None
     controls: Controls | None = None
+    chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
 
     @property
     def request(self) -> GenerationRequest:

@@ -50,7 +50,7 @@ def decoded(session: Session, bundle: ModelBundle, latents: Tensor, number: int)
     on_processor = bundle.device.type == "cpu"
     if on_processor:
         trim_heap()
-    tiling = hypertile.for_vae(session.settings)
+    tiling = hypertile.for_vae(session.settings, width, height, session.chance)
     with banded(bundle.vae) if on_processor else nullcontext(), hypertile.hypertiled_decoder(bundle.vae, tiling):
         return pictures_of(_in_memory(session, bundle, tiles, lambda tiles: bundle.decode(latents, tiles=tiles)))
 
