@@ -59,9 +59,11 @@ class Host:
             from modules.a1111.gradio3.apply import apply
 
             apply()
-            # A1111 has both from its first start on, and extensions open them without asking.
+            # A1111 has these from its first start on, and extensions open them without asking.
             if not self.studio.flags.ui_config_file.exists():
                 self.studio.flags.ui_config_file.write_text("{}", encoding="utf-8")
+            if not self.studio.flags.ui_settings_file.exists():
+                self.studio.settings.save(self.studio.flags.ui_settings_file)
             with suppress(OSError):  # where programs lie, the user may have no say
                 self.studio.flags.localizations_dir.mkdir(parents=True, exist_ok=True)
         loading.load_all()
