@@ -105,10 +105,14 @@ NO_EMBEDDINGS = EmbeddingSet()
 
 @dataclass
 class EmbeddingLibrary:
-    """The inversions in some folders and all folders below. `failed`: path -> why it could not be read."""
+    """The inversions in some folders and all folders below. `failed`: path -> why it could not be read.
+
+    `added`: name -> those that are in no file, for as long as they stand there.
+    """
 
     folders: Sequence[Path]
     failed: dict[Path, str] = field(default_factory=dict)
+    added: dict[str, Embedding] = field(default_factory=dict)
     _known: dict[Path, tuple[Stamp, Embedding | None]] = field(default_factory=dict)
     _sets: dict[tuple[tuple[str, int], ...], EmbeddingSet] = field(default_factory=dict)
 
@@ -142,18 +146,28 @@ class EmbeddingLibrary:
     @property
     def embeddings(self) -> tuple[Embedding, ...]:
         """All that could be read, by name; of two of one name the one found last."""
-        by_name = {embedding.name: embedding for _, embedding in self._known.values() if embedding}
+        by_name = {embedding.name: embedding for _, embedding in self._known.values() if embedding} | self.added
         return tuple(sorted(by_name.values(), key=lambda embedding: embedding.name.lower()))
 
     def fitting(self, widths: Mapping[str, int]) -> EmbeddingSet:
         """Those for a model whose encoders are that wide, and the rest as skipped. The same object until a refresh
-        finds a change."""
+        finds a change, or one is added or taken away."""
         key = tuple(widths.items())
         if key not in self._sets:
             loaded = [embedding for embedding in self.embeddings if embedding.fits(widths)]
             skipped = [embedding for embedding in self.embeddings if not embedding.fits(widths)]
             self._sets[key] = EmbeddingSet(loaded, skipped)
         return self._sets[key]
+
+    def add(self, embedding: Embedding) -> None:
+        """Has `embedding` count from now on, before one of its name in a file."""
+        self.added[embedding.name] = embedding
+        self._sets.clear()
+
+    def take_away(self, name: str) -> None:
+        """Forgets one that was added; a file of that name counts again."""
+        if self.added.pop(name, None) is not None:
+            self._sets.clear()
 
     def files(self) -> Iterator[Path]:
         """Every file that may hold one, whether it can be read or not."""
