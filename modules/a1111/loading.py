@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modules.a1111.bound import Loading, bound
+from modules.a1111.missing import explained
 from modules.a1111.ordering import in_order
 from modules.studio.extensions.folder import BASE, Extension
 
@@ -91,7 +92,7 @@ def load_all() -> None:
                 scripts.register_scripts_of(module, scripts.ScriptFile(str(base), path.name, str(path)))
                 scripts.loaded_scripts[str(path)] = module
         except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-            extensions.failed(name, f"loading {path.name}", error)
+            extensions.failed(name, f"loading {path.name}", explained(error, name))
         extensions.load_seconds[name] = extensions.load_seconds.get(name, 0.0) + time.monotonic() - began
 
 

@@ -25,6 +25,9 @@ INSTEAD = {
     "backend": "Forge's backend has no counterpart here.",
 }
 
+# What models have there and no longer here. Where pydantic 2 still answers, it warns.
+OF_PYDANTIC_1 = frozenset({"__config__", "__validators__", "__schema_cache__"})
+
 
 class NotOffered(AttributeError):
     """A name of A1111 that this studio has no counterpart for."""
@@ -59,6 +62,31 @@ def refusing(module: str) -> Callable[[str], Any]:
     return refuse
 
 
+class MissingFunction:
+    """A function of A1111 that the studio has no counterpart for: who calls it, or reads its source, is told."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        raise not_offered(self.module, self.name)
+
+    @property
+    def __wrapped__(self) -> Any:
+        # `inspect` looks here first of all, and takes an AttributeError for a function that wraps no other.
+        raise NotImportable(str(not_offered(self.module, self.name)))
+
+
+def explained(error: BaseException, extension: str) -> BaseException:
+    """`error`; the sentence for one that only means that A1111 has pydantic 1."""
+    if not (isinstance(error, AttributeError) and str(error) in OF_PYDANTIC_1):
+        return error
+    sentence = f"pydantic 1's {error} is not offered here, pydantic is of version 2; {extension} asked for it."
+    told = NotOffered(f"{sentence} {PAGE} lists what is.")
+    told.__cause__ = error
+    return told
+
+
 def not_importable(module: str) -> NoSuchModule:
     """The error for an import of a whole module of A1111, or of an engine that it is built on."""
     instead = INSTEAD.get(module.partition(".")[0], "")
@@ -67,11 +95,11 @@ def not_importable(module: str) -> NoSuchModule:
 
 
 def _asking_frame() -> FrameType | None:
-    """The nearest frame that is neither of this room nor of Python's import machinery."""
+    """The nearest frame that is neither of this room nor of what Python imports and inspects with."""
     frame = inspect.currentframe()
     while frame is not None:
         file = frame.f_code.co_filename.replace("\\", "/")
-        if "/modules/a1111/" not in file and "importlib" not in file:
+        if "/modules/a1111/" not in file and "importlib" not in file and not file.endswith("/inspect.py"):
             return frame
         frame = frame.f_back
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modules import shared
+from modules.a1111.missing import MissingFunction
 
 
 class InnerModel:
@@ -61,11 +62,8 @@ class CFGDenoiser:
         self.mask_before_denoising = False
         self.classic_ddim_eps_estimation = False
 
-    def forward(self, x, sigma, uncond, cond, cond_scale, s_min_uncond, image_cond):
-        """A1111's guidance, which extensions put their own in place of. The studio's asks `combine_denoised`."""
-        from modules.a1111.missing import not_offered
-
-        raise not_offered("modules.sd_samplers_cfg_denoiser", "CFGDenoiser.forward")
+    # A1111's guidance, which extensions put their own in place of, or make one of from its source.
+    forward = MissingFunction("modules.sd_samplers_cfg_denoiser", "CFGDenoiser.forward")
 
     # A class that has another one is asked at every call.
     combine_denoised = combine_denoised
