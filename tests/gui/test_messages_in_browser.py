@@ -58,7 +58,7 @@ def test_a_job_that_fails_and_what_it_says_are_told_in_chinese(visit, studio: St
     page = visit(locale="zh-CN").open()
     asks(page)
     said = toast(page, "error")
-    assert said.inner_text().startswith("没有名为 'Eular' 的采样方法。是否是 'Euler'?")
+    assert said.inner_text().startswith("没有名为 'Eular' 的采样方法。是否是 'Euler'？")
     page.click("#tab_queue-button")
     page.wait_for_function("document.querySelector('.queue-error')?.textContent.startsWith('没有名为')")
     said.locator(".toast-close").click()
