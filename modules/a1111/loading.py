@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -98,17 +99,22 @@ def load_all() -> None:
 
 @contextmanager
 def being_loaded(base: Path, path: Path, extension: str) -> Iterator[None]:
-    """Within: `scripts.basedir()` is the root of the extension, which also stands first on the path of imports."""
-    here = bound()
+    """Within: `scripts.basedir()` is the root of the extension, which also stands first on the path of imports.
+
+    The working folder is that of the data: A1111 runs in the folder that has `extensions/`, and scripts go by that.
+    """
+    here, home = bound(), Path.cwd()
     before, here.loading = here.loading, Loading(base, str(path), extension)
     sys.path.insert(0, str(base))
     own = bound().studio.extensions.packages / base.name
     if own.is_dir() and str(own) not in sys.path:
         # Behind the studio's own, which must keep their versions.
         sys.path.append(str(own))
+    os.chdir(here.studio.flags.data_dir)
     try:
         yield
     finally:
+        os.chdir(home)
         here.loading = before
         if str(base) in sys.path:
             sys.path.remove(str(base))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,17 @@ from PIL import Image
 
 TEMPORARY = """
 import json
+from pathlib import Path
 
+import gradio as gr
 import torch
 from modules import scripts, sd_hijack, shared
 from modules.textual_inversion.textual_inversion import Embedding
 
 SETTINGS = json.load(open(shared.cmd_opts.ui_settings_file))
 VECTORS = []
+NONE = gr.CheckboxGroup(value=False, choices=["a", "b"])
+HERE = Path(scripts.basedir()).relative_to(Path().absolute()).as_posix()
 
 
 class Temporary(scripts.Script):
@@ -75,6 +80,15 @@ def pixels(job: Any) -> Any:
 
 def test_the_file_of_settings_is_there_to_be_read(module: Any) -> None:
     assert module.SETTINGS["samples_format"] == "png"
+
+
+def test_a_list_of_ticks_that_begins_with_false_has_none(module: Any) -> None:
+    assert module.NONE.preprocess(module.NONE.value) == []
+
+
+def test_scripts_are_loaded_in_the_folder_that_has_extensions(module: Any) -> None:
+    assert module.HERE == "extensions/temporary"
+    assert Path.cwd() != Path(module.scripts.basedir()).parents[1]
 
 
 def test_an_embedding_that_is_registered_for_a_job_draws_in_it(studio: Any, module: Any) -> None:

@@ -114,6 +114,9 @@ def _values(kind: type, options: dict[str, Any]) -> None:
         options["variant"] = options["variant"] if known else "default"
     if name == "Slider" and options.get("minimum") is not None and options.get("minimum") == options.get("maximum"):
         options["maximum"] = options["minimum"] + (options.get("step") or 1)
+    if name == "CheckboxGroup" and options.get("value") is False:
+        # Taken for "none"; today what is no choice stops every event that hands it over.
+        options["value"] = []
     if name == "State" and callable(options.get("value")) and asked_by_extension():
         options["value"] = options["value"]()
     if name == "Gallery":
