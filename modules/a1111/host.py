@@ -14,6 +14,7 @@ from modules.a1111 import loading
 from modules.a1111.bound import Bound, bind
 from modules.a1111.calls import Turns
 from modules.a1111.imports import open_doors
+from modules.a1111.page.demo import Demo
 from modules.a1111.page.page import Page
 from modules.a1111.saving import SaveCallbacks
 
@@ -126,6 +127,9 @@ class Host:
         """Hands the server's app to the extensions that add routes to it; before anybody is answered."""
         from modules import script_callbacks
 
+        if demo is not None:
+            generating = {tab: fields for tab, fields in self.page.fields.items() if tab in ("txt2img", "img2img")}
+            demo = Demo(demo, generating)
         script_callbacks.app_started_callback(demo, app)
 
     def model_loaded(self) -> None:

@@ -118,11 +118,23 @@ def say(key: str, language: str, **values: object) -> str:
     return texts(language if language in LANGUAGES else FALLBACK)[key].format(**values)
 
 
+class Label(I18nData):
+    """A text by its key. It equals its English words, by which extensions find a field."""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, I18nData):
+            return bool(self.key == other.key)
+        return isinstance(other, str) and texts(FALLBACK)[self.key] == other
+
+    def __hash__(self) -> int:
+        return hash(texts(FALLBACK)[self.key])
+
+
 def label(key: str) -> I18nData:
     """What a component takes as its label: the browser fills in the text. Raises: KeyError for an unknown key."""
     if key not in texts(FALLBACK):
         raise KeyError(f"no text for {key!r} in locale/{FALLBACK}.json")
-    return I18nData(key)
+    return Label(key)
 
 
 def for_components(quick: Iterable[Setting] = ()) -> gr.I18n:

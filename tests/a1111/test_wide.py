@@ -91,6 +91,26 @@ def test_fields_are_known_when_tabs_are_built(wide: Any) -> None:
         assert component(wide, elem_id) is not None
 
 
+@pytest.mark.parametrize("tab", ["txt2img", "img2img"])
+def test_extensions_find_generate_among_the_events_and_bind_its_fields(wide: Any, tab: str) -> None:
+    (demo,) = wide.module.DEMOS
+    assert isinstance(demo, type(wide.demo))
+    generate = component(wide, f"{tab}_generate")._id
+    (event,) = [one for one in demo.dependencies if generate in one["targets"] and len(one["outputs"]) == 4]
+    assert (event["trigger"], event["js"][:6]) == ("click", "submit")
+    fields = next(one.inputs for one in demo.fns if [block._id for block in one.inputs] == event["inputs"])
+    labels = [one.label for one in fields]
+    scripts = runner_of(tab).inputs
+    first = labels.index("Override settings") + 1
+    assert fields[first : first + len(scripts)] == scripts
+    for label, elem_id in (("Prompt", "prompt"), ("Seed", "seed"), ("CFG Scale", "cfg_scale"), ("Height", "height")):
+        assert fields[labels.index(label)].elem_id == f"{tab}_{elem_id}"
+    before = len(wide.demo.fns)
+    with demo:
+        component(wide, "wide_generate").click(lambda *values: None, fields, None)
+    assert len(wide.demo.fns) == before + 1
+
+
 def test_components_come_in_a1111s_order(wide: Any) -> None:
     wanted = ["prompt", "neg_prompt", "sampling", "steps", "width", "height", "batch_count", "batch_size", "cfg_scale"]
     seen = wide.module.LAID_OUT["txt2img"]

@@ -27,6 +27,7 @@ class Page:
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
+        self.fields: dict[str, Mapping[str, Component]] = {}
 
     @contextmanager
     def building(self) -> Iterator[None]:
@@ -114,6 +115,7 @@ class Page:
         """Tells extensions of a tab's fields by name, and of the canvas that takes its picture."""
         from modules import infotext_utils
 
+        self.fields[tab] = fields
         own = pasting.paste_fields(fields)
         if tab in ("txt2img", "img2img"):
             own = [*own, *script_values.runner_of(tab).infotext_fields]

@@ -27,6 +27,7 @@ from modules import (
 TRAINED = []
 LAID_OUT = {}
 ORDER = []
+DEMOS = []
 UI_CONFIG = json.load(open(shared.cmd_opts.ui_config_file))
 KNOWS = {name: name in shared.cmd_opts for name in ("wide_dir", "ckpt_dir", "no_such_flag")}
 PARSED = cmd_args.parser.parse_known_args([])[0]
@@ -178,5 +179,6 @@ def half(picture: Image.Image):
 
 
 script_callbacks.on_before_ui(on_before_ui)
+script_callbacks.on_app_started(lambda demo, app: DEMOS.append(demo))
 script_callbacks.on_ui_tabs(on_ui_tabs)
 script_callbacks.on_ui_train_tabs(on_ui_train_tabs)
