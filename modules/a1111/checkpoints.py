@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from modules.terms.errors import NotFound
 
 if TYPE_CHECKING:
     from modules.checkpoints.library import CheckpointInfo as Info
+
+# What extensions merge in memory is drawn with from there, until they merge again.
+MADE = "merged-by-extension.safetensors"
 
 
 class CheckpointInfo:
@@ -31,11 +35,12 @@ class CheckpointInfo:
         self.ids = [one for one in info.aliases if one]
         self.config = None
 
-    @property
+    # These two read the file, when they are first asked; an extension may write others over them.
+    @cached_property
     def hash(self) -> str:
         return self._info.hash
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, Any]:
         return dict(self._info.metadata)
 
@@ -88,11 +93,12 @@ def closest(search: str) -> CheckpointInfo | None:
     return None if info is None else CheckpointInfo(info)
 
 
-class ByName(Mapping[str, CheckpointInfo]):
-    """The checkpoints as they stand now, by title, or by every alias."""
+class ByName(MutableMapping[str, CheckpointInfo]):
+    """The checkpoints as they stand now, by title, or by every alias; and those that extensions have put there."""
 
     def __init__(self, *, aliases: bool) -> None:
         self._aliases = aliases
+        self._put: dict[str, CheckpointInfo] = {}
 
     def _all(self) -> dict[str, CheckpointInfo]:
         found: dict[str, CheckpointInfo] = {}
@@ -100,7 +106,14 @@ class ByName(Mapping[str, CheckpointInfo]):
             names = [one for one in info.aliases if one] if self._aliases else [info.title]
             one = CheckpointInfo(info)
             found.update((name, one) for name in names if name not in found)
-        return found
+        return {**found, **self._put}
+
+    def __setitem__(self, name: str, info: CheckpointInfo) -> None:
+        self._put[name] = info
+
+    def __delitem__(self, name: str) -> None:
+        """Forgets one that was put there; the library lists what lies in its folders."""
+        self._put.pop(name, None)
 
     def __getitem__(self, name: str) -> CheckpointInfo:
         return self._all()[name]
@@ -158,6 +171,21 @@ def load_now(title: str = "") -> None:
     tools = studio.engine.tools(bound().settings)
     with tools.models.borrow(title or chosen().title):
         pass
+
+
+def kept(state_dict: Mapping[str, Any]) -> CheckpointInfo:
+    """The checkpoint made of tensors in memory: a file of its own, the same for every such model.
+
+    Raises: OSError; WebuiError if it has no place on the disk.
+    """
+    from modules.merging.writer import write_all
+
+    studio = bound().studio
+    path = studio.flags.models_dir / "Stable-diffusion" / MADE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_all(path, {key: value.detach().cpu() for key, value in state_dict.items() if hasattr(value, "detach")}, {})
+    studio.refresh("checkpoints")
+    return CheckpointInfo(str(path))
 
 
 def choose(info: CheckpointInfo | None) -> None:

@@ -3,6 +3,7 @@ its source text, the packages that it has."""
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import gradio as gr
 import torch
-from modules import scripts, sd_hijack, shared
+from modules import scripts, sd_hijack, sd_models, shared
 from modules.textual_inversion.textual_inversion import Embedding
 
 SETTINGS = json.load(open(shared.cmd_opts.ui_settings_file))
@@ -125,3 +126,19 @@ def test_source_and_packages_that_are_not_here_say_so(studio: Any, name: str, wa
     (failure,) = studio.studio.extensions.failures(name)
     assert f"{wanted} is not offered here" in failure.sentence
     assert f"{name} asked for it. docs/extensions.md lists what is." in failure.sentence
+
+
+def test_a_model_that_is_merged_in_memory_is_drawn_with(studio: Any, module: Any) -> None:
+    before, first = pixels(studio.draw()), module.sd_models.select_checkpoint()
+    state = module.sd_models.read_state_dict(first.filename)
+    merged = {key: value * 1.1 if "diffusion_model.out." in key else value for key, value in state.items()}
+    made = copy.deepcopy(first)
+    made.name_for_extra, made.metadata, made.title = "0.5 x A + 0.5 x B", {"merged": "{}"}, "0.5 x A + 0.5 x B"
+    module.sd_models.checkpoints_list[made.title] = made
+    module.sd_models.load_model(made, already_loaded_state_dict=merged)
+    job = studio.draw()
+    assert not np.array_equal(pixels(job), before)
+    module.sd_models.load_model(first)
+    assert np.array_equal(pixels(studio.draw()), before)
+    assert first.metadata != made.metadata
+    del module.sd_models.checkpoints_list[made.title]

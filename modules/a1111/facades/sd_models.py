@@ -92,8 +92,10 @@ def get_checkpoint_state_dict(checkpoint_info, timer=None):
 
 
 def load_model(checkpoint_info=None, already_loaded_state_dict=None):
-    """Loads a checkpoint, or the one that the settings name, and returns it."""
-    if checkpoint_info is not None:
+    """Loads a checkpoint, or the one that the settings name, or one of tensors in memory, and returns it."""
+    if already_loaded_state_dict is not None:
+        checkpoints.choose(checkpoints.kept(already_loaded_state_dict))
+    elif checkpoint_info is not None:
         checkpoints.choose(_info(checkpoint_info))
     checkpoints.load_now()
     return model_data.sd_model
