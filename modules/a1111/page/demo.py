@@ -61,8 +61,9 @@ class Demo:
     def __init__(self, demo: Blocks, generating: Mapping[str, Mapping[str, Component]]) -> None:
         vars(self).update(_demo=demo, _generating=generating)
 
-    @property
-    def __class__(self) -> Any:  # who asks whether it is a Blocks gets the answer for the page
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        # Who asks whether it is a Blocks gets the answer for the page.
         return type(self._demo)
 
     def __getattr__(self, name: str) -> Any:
@@ -98,13 +99,12 @@ class Demo:
         ]
 
     def _generate_events(self) -> Iterator[Event]:
-        by_id = {block.elem_id: block for block in self._demo.blocks.values() if getattr(block, "elem_id", None)}
+        # Of two with one name the first is the page's own: extensions copy A1111's.
+        by_id = {getattr(block, "elem_id", None): block for block in reversed(self._demo.blocks.values())}
         for tab, fields in self._generating.items():
             # Of A1111's four the studio's page has the gallery alone; the others are texts beside it.
-            outputs = [by_id.get(f"{tab}_{name}") for name in ("gallery", "outcome", "saved", "chosen")]
-            button, job = by_id.get(f"{tab}_generate"), by_id.get(f"{tab}_job")
-            if button is None or job is None or OVERRIDES not in fields or None in outputs:
-                continue
+            outputs = [by_id[f"{tab}_{name}"] for name in ("gallery", "outcome", "saved", "chosen")]
+            button, job = by_id[f"{tab}_generate"], by_id[f"{tab}_job"]
             js = "submit" if tab == "txt2img" else "submit_img2img"
             yield Event([job, *_handed_over(tab, fields)], outputs, [(button._id, "click")], js)
 
