@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from torch import Tensor, nn
@@ -38,9 +39,8 @@ class Hypertile:
     def parts(self, length: int, depth: int) -> int:
         """Into how many parts a side of `length` tokens is cut, this time."""
         # Deeper tokens stand for more of the picture, and A1111 makes their tiles of more of them besides.
-        least = min(length, max(LEAST_PIXELS, self.side) // PIXELS_PER_LATENT << depth)
-        sizes = [size for size in range(least, length + 1) if length % size == 0][: max(1, self.choices)]
-        return length // self.chance.choice(sizes)
+        least = max(LEAST_PIXELS, self.side) // PIXELS_PER_LATENT << depth
+        return length // self.chance.choice(divisors(length, least)[: max(1, self.choices)])
 
     def cut(self, tokens: Tensor, height: int, width: int, depth: int) -> tuple[Tensor, tuple[int, int]]:
         """(B, height * width, C) -> (B * rows * columns, tokens of a tile, C), and (rows, columns)."""
@@ -48,6 +48,12 @@ class Hypertile:
         batch, _, channels = tokens.shape
         cut = tokens.view(batch, rows, height // rows, columns, width // columns, channels)
         return cut.transpose(2, 3).reshape(batch * rows * columns, -1, channels), (rows, columns)
+
+
+@cache
+def divisors(length: int, least: int) -> tuple[int, ...]:
+    """What divides `length` and is no less than `least`, or `length` itself."""
+    return tuple(size for size in range(min(least, length), length + 1) if length % size == 0)
 
 
 def joined(tiles: Tensor, height: int, width: int, rows: int, columns: int) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from modules.generation.hypertile import Hypertile, depths, entries, grid_of, hypertiled, hypertiled_decoder, joined
+from modules.generation.pipeline import generate
+from modules.generation.tools import Tools
 from modules.settings.store import Settings
+from modules.terms.request import GenerationRequest
 
 
 class Mean(nn.Module):
@@ -141,3 +146,16 @@ def test_grids_are_halvings() -> None:
 def test_what_has_no_such_attention_is_left_alone() -> None:
     with hypertiled_decoder(nn.Linear(2, 2), asked_for(0, 128, 1)):
         pass
+
+
+def test_a_picture_has_the_tiles_of_its_seed_alone_or_in_a_row(tools: Tools) -> None:
+    """Batches of one: the second of a row is the picture that its seed gives by itself."""
+    on = {"hypertile_enable_unet": True, "hypertile_max_tile_unet": 128}
+    request = GenerationRequest(prompt="a house", steps=4, width=256, height=256, seed=7, settings=on)
+    whole = generate(replace(request, settings={}), tools)
+    row = generate(replace(request, n_iter=2), tools)
+    alone = generate(replace(request, seed=8), tools)
+    first, second, other = (np.asarray(one.image) for one in (*row.images, *alone.images))
+    assert np.array_equal(second, other)
+    assert not np.array_equal(first, np.asarray(whole.images[0].image))
+    assert "Hypertile U-Net: True" in row.images[0].infotext

@@ -103,6 +103,20 @@ def test_a_sound_is_played_once_it_is_there(page, studio: StandIn) -> None:
     studio.set_options({"notification_volume": 100})
 
 
+def test_settings_that_changed_while_there_was_no_stream_arrive(visit, studio: StandIn) -> None:
+    visitor, refused = visit(), []
+    # A stream of the page's own, which can be kept from it.
+    visitor.context.add_init_script("window.SharedWorker = undefined")
+    visitor.context.route("**/internal/events", lambda route: refused.append(route.abort()))
+    page = visitor.open()
+    while not refused:
+        page.wait_for_timeout(50)
+    studio.set_options({"notification_volume": 40})
+    visitor.context.unroute("**/internal/events")
+    page.wait_for_function("window.atelierBoot.options.notification_volume === 40")
+    studio.set_options({"notification_volume": 100})
+
+
 def test_notices_of_the_browser_are_switched_in_the_settings(visit, address: str) -> None:
     visitor = visit()
     visitor.context.grant_permissions(["notifications"], origin=address)
